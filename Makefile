@@ -1,0 +1,71 @@
+# Nightjar. `make help` lists the targets; `make demo` and `make test` are all a stranger needs.
+
+GO      ?= go
+BUILD   := build
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+# The agent carries openh264 (cgo), linked statically; the other programs are pure Go.
+X       := -X github.com/nightjar-cam/nightjar/cmd/internal/cli.Version=$(VERSION)
+PURE    := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w $(X)'
+AGENT   := CGO_ENABLED=1 $(GO) build -trimpath -tags netgo,osusergo \
+           -ldflags '-s -w -linkmode external -extldflags -static $(X)'
+STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+AGENT_MAX_BYTES := 16777216
+FUZZTIME ?= 10s
+BENCH    ?= .
+
+.PHONY: help deps deps-cross build demo test check bench fuzz lint cross test-arm64 kills clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## install what build, demo and test need (apt; prints the line to run when it may not)
+	@.ci/install cc:gcc c++:g++ age:age ffprobe:ffmpeg
+
+build: deps ## build nightjar, nightjar-hub and nightjarctl into build/
+	@mkdir -p $(BUILD)
+	$(AGENT) -o $(BUILD)/nightjar ./cmd/nightjar
+	$(PURE) -o $(BUILD)/nightjar-hub ./cmd/nightjar-hub
+	$(PURE) -o $(BUILD)/nightjarctl ./cmd/nightjarctl
+
+demo: build ## the whole way on real footage: camera, hub, owner; ends with the clips
+	@docs/demo.sh $(BUILD)
+
+test: deps ## all tests, with the race detector
+	$(GO) test -race -timeout 20m ./...
+
+check: lint test cross test-arm64 fuzz ## everything that must hold before a release
+
+lint: ## gofmt, go vet, staticcheck
+	@test -z "$$(gofmt -l .)" || { echo "gofmt -w these files:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	@.ci/fuzz $(FUZZTIME)
+
+bench: deps ## Go benchmarks, beside their peers
+	@.ci/bench '$(BENCH)'
+
+kills: deps ## SIGKILL agent and hub 50 times on the way of a clip
+	NIGHTJAR_KILLS=50 $(GO) test -count=1 -v -timeout 20m -run TestKills ./cmd/internal/e2e
+
+deps-cross:
+	@.ci/install aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu aarch64-linux-gnu-g++:g++-aarch64-linux-gnu \
+		arm-linux-gnueabihf-gcc:gcc-arm-linux-gnueabihf arm-linux-gnueabihf-g++:g++-arm-linux-gnueabihf \
+		qemu-aarch64-static:qemu-user-static qemu-arm-static:qemu-user-static
+
+cross: deps-cross ## static agents for arm64 and armv7, and their size against the limit
+	@mkdir -p $(BUILD)/arm64 $(BUILD)/armv7
+	GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ $(AGENT) -o $(BUILD)/arm64/nightjar ./cmd/nightjar
+	GOOS=linux GOARCH=arm GOARM=7 CC=arm-linux-gnueabihf-gcc CXX=arm-linux-gnueabihf-g++ $(AGENT) -o $(BUILD)/armv7/nightjar ./cmd/nightjar
+	GOOS=linux GOARCH=arm64 $(PURE) -o $(BUILD)/arm64/ ./cmd/nightjar-hub ./cmd/nightjarctl
+	GOOS=linux GOARCH=arm GOARM=7 $(PURE) -o $(BUILD)/armv7/ ./cmd/nightjar-hub ./cmd/nightjarctl
+	@.ci/static $(AGENT_MAX_BYTES) $(BUILD)/arm64/nightjar $(BUILD)/armv7/nightjar
+
+test-arm64: deps deps-cross ## the unit tests as arm64 programs under qemu-user
+	@.ci/test-arm64
+
+clean: ## remove build/
+	rm -rf $(BUILD)
