@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package clip
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nightjar-cam/nightjar/board/clock"
+	"github.com/nightjar-cam/nightjar/capture"
+	"github.com/nightjar-cam/nightjar/motion"
+)
+
+// segment is a span of frames that is to be recorded: from cursor, which the recorder advances, to end.
+type segment struct {
+	cursor uint64
+	end    uint64 // number behind its last frame; 0 while it goes on
+	onset  time.Duration
+	lost   Loss // frames dropped before they were encoded, not declared yet
+}
+
+// Recorder decides what is recorded, and records it. Push and Finish are the frame path's; Run is the recorder's own task.
+type Recorder struct {
+	cfg    Config
+	format capture.Format
+	encode NewEncoder
+	sink   Sink
+	log    *slog.Logger
+	ready  chan struct{}
+	done   chan struct{}
+
+	mu         sync.Mutex
+	change     sync.Cond // of anything below
+	ring       ring
+	segments   []*segment    // what is not recorded yet; the last one may go on
+	lastMotion time.Duration // PTS, of the open segment
+	finished   bool          // no more frames come
+}
+
+// NewRecorder makes a recorder for frames of one format.
+func NewRecorder(cfg Config, format capture.Format, encode NewEncoder, sink Sink, log *slog.Logger) *Recorder {
+	r := &Recorder{cfg: cfg, format: format, encode: encode, sink: sink, log: log,
+		ready: make(chan struct{}), done: make(chan struct{})}
+	r.change.L = &r.mu
+	return r
+}
+
+// String names the task.
+func (r *Recorder) String() string { return "recorder" }
+
+// Ready is closed when Run begins.
+func (r *Recorder) Ready() <-chan struct{} { return r.ready }
+
+// Done is closed when Run has returned: everything is recorded or declared.
+func (r *Recorder) Done() <-chan struct{} { return r.done }
+
+// Push adds a frame, which it retains, with what the detector said of it. It never waits, unless the config is lossless and
+// the ring is full. It allocates nothing once the ring has its size. One goroutine pushes.
+func (r *Recorder) Push(f *capture.Frame, res motion.Result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.finished {
+		return
+	}
+	for r.cfg.Lossless && r.ring.bytes+f.Bytes() > r.cfg.RingBytes && r.needed() == r.ring.first && r.ring.len() > 0 && !r.finished {
+		r.change.Wait()
+	}
+	r.ring.push(f, res)
+	r.trigger(f.PTS, res)
+	r.makeRoom()
+	r.change.Broadcast()
+}
+
+// trigger opens, extends or ends a segment by the newest frame.
+func (r *Recorder) trigger(pts time.Duration, res motion.Result) {
+	open := r.open()
+	switch {
+	case res.Motion && open == nil:
+		start := r.ring.from(res.Onset - r.cfg.PreRoll - r.cfg.Margin)
+		r.segments = append(r.segments, &segment{cursor: start, onset: res.Onset})
+		r.lastMotion = pts
+		r.log.Info("motion began", "at", res.Onset, "why", res.Why)
+	case res.Motion:
+		r.lastMotion = pts
+	case open != nil && pts-r.lastMotion > r.cfg.PostRoll:
+		open.end = r.ring.end
+		r.log.Info("motion ended", "at", r.lastMotion)
+	}
+}
+
+// open returns the segment that goes on, or nil.
+func (r *Recorder) open() *segment {
+	if n := len(r.segments); n > 0 && r.segments[n-1].end == 0 {
+		return r.segments[n-1]
+	}
+	return nil
+}
+
+// needed is the number of the oldest frame that is yet to be recorded; that of the next frame if none is.
+func (r *Recorder) needed() uint64 {
+	n := r.ring.end
+	for _, s := range r.segments {
+		n = min(n, s.cursor)
+	}
+	return n
+}
+
+// makeRoom drops frames that are recorded, or not to be, and older than the pre-roll; and, over the bound, any.
+func (r *Recorder) makeRoom() {
+	newest := r.ring.slot(r.ring.end - 1).frame.PTS
+	for r.ring.len() > 1 {
+		oldest := r.ring.slot(r.ring.first)
+		full := r.ring.bytes > r.cfg.RingBytes
+		if needed := r.needed() == r.ring.first; !full && (needed || newest-oldest.frame.PTS <= r.cfg.keep()) {
+			return
+		}
+		r.lose(oldest)
+		r.ring.pop()
+	}
+}
+
+// lose counts the oldest frame in each segment that still needed it.
+func (r *Recorder) lose(it *item) {
+	for _, s := range r.segments {
+		if s.cursor != r.ring.first {
+			continue
+		}
+		s.cursor++
+		if s.lost.Frames == 0 {
+			s.lost.From = it.frame.Wall
+		}
+		s.lost.To = it.frame.Wall
+		s.lost.Frames++
+	}
+}
+
+// Finish says that no more frames come: Run ends when what moves now is recorded.
+func (r *Recorder) Finish() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.finished = true
+	if s := r.open(); s != nil {
+		s.end = r.ring.end
+	}
+	r.change.Broadcast()
+}
+
+// Run records until Finish was called, or ctx ends, which is the same: the clip that is open is closed in good order. All
+// frames are released when it returns. It always returns nil: what cannot be recorded is declared, and is tried again.
+func (r *Recorder) Run(ctx context.Context) error {
+	defer context.AfterFunc(ctx, r.Finish)()
+	defer close(r.done)
+	close(r.ready)
+	pause := firstPause
+	for {
+		s := r.next()
+		if s == nil {
+			break
+		}
+		if err := r.record(s); err != nil {
+			r.log.Error("clip could not be recorded", "err", err, "retry", pause)
+			r.sleep(ctx, pause)
+			pause = min(2*pause, lastPause)
+			continue
+		}
+		pause = firstPause
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.ring.len() > 0 {
+		r.ring.pop()
+	}
+	return nil
+}
+
+// Pauses after a failure, before the rest of the motion is tried.
+const (
+	firstPause = time.Second
+	lastPause  = time.Minute
+)
+
+func (r *Recorder) sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// next waits for a segment with frames; nil means that there will be none.
+func (r *Recorder) next() *segment {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for {
+		for len(r.segments) > 0 && r.segments[0].end != 0 && r.segments[0].cursor >= r.segments[0].end {
+			r.segments = r.segments[1:]
+		}
+		if len(r.segments) > 0 {
+			return r.segments[0]
+		}
+		if r.finished {
+			return nil
+		}
+		r.change.Wait()
+	}
+}
+
+// take returns the segment's next frame, which the caller releases, and what was dropped in front of it. It waits for
+// frames; false means that the segment is over.
+func (r *Recorder) take(s *segment) (item, Loss, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for s.end == 0 && s.cursor >= r.ring.end {
+		r.change.Wait()
+	}
+	lost := s.lost
+	s.lost = Loss{}
+	if s.end != 0 && s.cursor >= s.end {
+		return item{}, lost, false
+	}
+	it := r.ring.copyOf(s.cursor)
+	s.cursor++
+	r.change.Broadcast()
+	return it, lost, true
+}
+
+// span is the wall-clock span of a clip that failed.
+func span(from, to clock.Wall, frames int, id, reason string) Loss {
+	return Loss{Reason: reason, Clip: id, From: from, To: to, Frames: frames}
+}
