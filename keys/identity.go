@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keys
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"log/slog"
+)
+
+// Identity is a device's long-lived Ed25519 key: it signs records and enrolment requests. The zero value holds no key.
+type Identity struct{ private ed25519.PrivateKey }
+
+// NewIdentity makes an identity from the system's random source.
+func NewIdentity() (Identity, error) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	return Identity{private}, err
+}
+
+// Public returns the key that others verify with.
+func (i Identity) Public() ed25519.PublicKey { return i.private.Public().(ed25519.PublicKey) }
+
+// Key returns the private key, for package record to sign with. It must not be kept or printed.
+func (i Identity) Key() ed25519.PrivateKey { return i.private }
+
+// Sign signs message, which begins with a text that no other kind of message begins with.
+func (i Identity) Sign(message []byte) []byte { return ed25519.Sign(i.private, message) }
+
+// Fingerprint is a short name of the public key, to compare by eye.
+func (i Identity) Fingerprint() string { return Fingerprint(i.Public()) }
+
+// Fingerprint is a short name of a public key: "SHA256:" and the unpadded base64 of its hash, as OpenSSH writes it.
+func Fingerprint(pub ed25519.PublicKey) string {
+	sum := sha256.Sum256(pub)
+	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
+}
+
+// String, GoString and LogValue keep the private key out of logs, whatever verb prints it.
+func (i Identity) String() string       { return "identity " + i.Fingerprint() }
+func (i Identity) GoString() string     { return i.String() }
+func (i Identity) LogValue() slog.Value { return slog.StringValue(i.String()) }
+
+// Credential is what enrolment gives a device.
+type Credential struct {
+	Device     string            // the id that the hub knows the device by
+	TLS        tls.Certificate   // operational certificate and key
+	CA         *x509.Certificate // the hub's CA, the only one trusted
+	ReceiptKey ed25519.PublicKey // verifies the hub's receipts
+	Hub        string            // host:port
+}
+
+// String, GoString and LogValue keep the private key out of logs.
+func (c Credential) String() string       { return "credential of " + c.Device + " for " + c.Hub }
+func (c Credential) GoString() string     { return c.String() }
+func (c Credential) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// ClientTLS returns the configuration to reach the hub with: TLS 1.3, the hub's CA and no other, our certificate always.
+func (c Credential) ClientTLS() *tls.Config {
+	roots := x509.NewCertPool()
+	roots.AddCert(c.CA)
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13,
+		RootCAs:    roots,
+		ServerName: HubName,
+		// Certificates would be withheld from a server that names other CAs; sending it gives the clearer refusal.
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &c.TLS, nil },
+	}
+}
+
+// ErrNotEnrolled is returned while the store holds no credential.
+var ErrNotEnrolled = errors.New("this camera is not enrolled: get a token with `nightjar-hub token` and run `nightjar enroll`")

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package seal closes data to the owner's keys, in the age format (https://age-encryption.org/v1), so that stock age opens
+// it. Start with [Recipients] and [NewWriter] to seal, [Identities] and [Open] to open; [Details] is what is sealed beside a
+// clip. Memory does not depend on the length of the data.
+//
+// age proves that the data was not changed, not who sealed it: package record signs the hash of what is sealed here.
+package seal
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+)
+
+// maxRecipients bounds a recipients file: each recipient adds a stanza to every clip.
+const (
+	maxRecipients = 20
+	maxLine       = 8 << 10 // a hybrid post-quantum recipient has about 2 KiB
+)
+
+// Recipients reads one age recipient a line: X25519 (age1...) or hybrid post-quantum (age1pq...). Empty lines and those that
+// begin with # are left out. It refuses a text without a recipient: nobody could open what is sealed to it.
+func Recipients(lines io.Reader) ([]age.Recipient, error) {
+	var all []age.Recipient
+	scan := bufio.NewScanner(io.LimitReader(lines, (maxRecipients+100)*maxLine))
+	scan.Buffer(nil, maxLine)
+	for n := 1; scan.Scan(); n++ {
+		line := strings.TrimSpace(scan.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if strings.HasPrefix(line, "AGE-") {
+			// Quoting the line would print the key.
+			return nil, fmt.Errorf("recipients, line %d: this is an identity, the secret half: give the line after \"# public key:\" instead", n)
+		}
+		parsed, err := age.ParseRecipients(strings.NewReader(line))
+		if err != nil {
+			return nil, fmt.Errorf("recipients, line %d: %q is no age recipient (age1...)", n, line)
+		}
+		all = append(all, parsed...)
+	}
+	if err := scan.Err(); err != nil {
+		return nil, fmt.Errorf("recipients: %w", err)
+	}
+	if len(all) == 0 {
+		return nil, errors.New("recipients: there is none: give at least one age public key (age1...)")
+	}
+	if len(all) > maxRecipients {
+		return nil, fmt.Errorf("recipients: %d, more than %d", len(all), maxRecipients)
+	}
+	return all, nil
+}
+
+// NewWriter seals what is written to it into dst. Close finishes the seal and leaves dst open; without it the last 64 KiB
+// cannot be opened. One goroutine uses it.
+func NewWriter(dst io.Writer, recipients []age.Recipient) (io.WriteCloser, error) {
+	w, err := age.Encrypt(dst, recipients...)
+	if err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	return w, nil
+}
+
+// Identities reads an identity file as age-keygen writes it.
+func Identities(file io.Reader) ([]age.Identity, error) {
+	all, err := age.ParseIdentities(io.LimitReader(file, 1<<20))
+	if err != nil {
+		return nil, errors.New("not an age identity file: it has lines that begin with AGE-SECRET-KEY- and comments")
+	}
+	return all, nil
+}
+
+// Open returns the plain data of src. A change anywhere in src is an error of Open or of a read, before any changed byte is given out.
+func Open(src io.Reader, identities []age.Identity) (io.Reader, error) {
+	r, err := age.Decrypt(src, identities...)
+	if none := (*age.NoIdentityMatchError)(nil); errors.As(err, &none) {
+		return nil, errors.New("sealed to other recipients: none of these identities opens it")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open seal: %w", err)
+	}
+	return r, nil
+}
+
+// GenerateOwner makes an owner's X25519 identity, writes it to w in the form of age-keygen, and returns the recipient.
+func GenerateOwner(w io.Writer, now time.Time) (recipient string, err error) {
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		return "", fmt.Errorf("make identity: %w", err)
+	}
+	recipient = identity.Recipient().String()
+	if _, err := fmt.Fprintf(w, "# created: %s\n# public key: %s\n%s\n", now.Format(time.RFC3339), recipient, identity); err != nil {
+		return "", fmt.Errorf("write identity: %w", err)
+	}
+	return recipient, nil
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keys
+
+import (
+	"crypto/ed25519"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Files of a store.
+const (
+	identityFile   = "identity.key"    // PKCS #8, PEM
+	credentialFile = "credential.json" // one file, so that certificate, key and hub change together or not at all
+	recipientsFile = "recipients.txt"  // as age reads it
+)
+
+// maxFile bounds what is read from a store, in bytes.
+const maxFile = 64 << 10
+
+// Store is a folder that only its owner may read. Its files are replaced as a whole and are durable when a method returns.
+// It may be used from several processes.
+type Store struct{ dir string }
+
+// OpenStore makes the folder if it is missing, and refuses one that others may enter.
+func OpenStore(dir string) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open key store: %w", err)
+	}
+	if err := private(dir); err != nil {
+		return nil, fmt.Errorf("open key store: %w", err)
+	}
+	return &Store{dir}, nil
+}
+
+// private refuses a file or folder that group or others have any right to.
+func private(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return fmt.Errorf("%s has mode %#o and is open to others: run `chmod go= %s`, and enrol anew if somebody may have read it", path, mode, path)
+	}
+	return nil
+}
+
+// Identity returns the device's identity and makes it on first use; of several processes that do so at once, all get the same.
+func (s *Store) Identity() (Identity, error) {
+	for {
+		pemKey, err := s.read(identityFile)
+		if err == nil {
+			return parseIdentity(pemKey)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return Identity{}, fmt.Errorf("read identity: %w", err)
+		}
+		identity, err := NewIdentity()
+		if err != nil {
+			return Identity{}, fmt.Errorf("make identity: %w", err)
+		}
+		der, err := x509.MarshalPKCS8PrivateKey(identity.private)
+		if err != nil {
+			return Identity{}, fmt.Errorf("make identity: %w", err)
+		}
+		err = s.write(identityFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), os.Link)
+		if err != nil && !errors.Is(err, fs.ErrExist) { // another process was first: read what it made
+			return Identity{}, fmt.Errorf("make identity: %w", err)
+		}
+	}
+}
+
+func parseIdentity(pemKey []byte) (Identity, error) {
+	block, _ := pem.Decode(pemKey)
+	if block == nil {
+		return Identity{}, fmt.Errorf("read identity: %s is not PEM", identityFile)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return Identity{}, fmt.Errorf("read identity: %w", err)
+	}
+	private, ok := key.(ed25519.PrivateKey)
+	if !ok {
+		return Identity{}, fmt.Errorf("read identity: %s holds a %T, not an Ed25519 key", identityFile, key)
+	}
+	return Identity{private}, nil
+}
+
+// credentialJSON is a credential on disk; binary fields are DER.
+type credentialJSON struct {
+	Device      string `json:"device"`
+	Hub         string `json:"hub"`
+	Certificate []byte `json:"certificate"`
+	Key         []byte `json:"key"` // PKCS #8
+	CA          []byte `json:"ca"`
+	ReceiptKey  []byte `json:"receipt_key"`
+}
+
+// SaveCredential replaces the credential.
+func (s *Store) SaveCredential(c Credential) error {
+	key, err := x509.MarshalPKCS8PrivateKey(c.TLS.PrivateKey)
+	if err != nil {
+		return fmt.Errorf("save credential: %w", err)
+	}
+	text, err := json.Marshal(credentialJSON{c.Device, c.Hub, c.TLS.Certificate[0], key, c.CA.Raw, c.ReceiptKey})
+	if err != nil {
+		return fmt.Errorf("save credential: %w", err)
+	}
+	if err := s.write(credentialFile, text, os.Rename); err != nil {
+		return fmt.Errorf("save credential: %w", err)
+	}
+	return nil
+}
+
+// Credential returns what enrolment gave, or [ErrNotEnrolled].
+func (s *Store) Credential() (Credential, error) {
+	text, err := s.read(credentialFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Credential{}, ErrNotEnrolled
+	}
+	if err != nil {
+		return Credential{}, fmt.Errorf("read credential: %w", err)
+	}
+	c, err := parseCredential(text)
+	if err != nil {
+		return Credential{}, fmt.Errorf("read credential %s: %w", filepath.Join(s.dir, credentialFile), err)
+	}
+	return c, nil
+}
+
+func parseCredential(text []byte) (Credential, error) {
+	var j credentialJSON
+	if err := json.Unmarshal(text, &j); err != nil {
+		return Credential{}, err
+	}
+	if err := ValidDevice(j.Device); err != nil {
+		return Credential{}, err
+	}
+	key, err := x509.ParsePKCS8PrivateKey(j.Key)
+	if err != nil {
+		return Credential{}, errors.New("private key is damaged") // the parser's error could quote it
+	}
+	leaf, err := x509.ParseCertificate(j.Certificate)
+	if err != nil {
+		return Credential{}, fmt.Errorf("certificate: %w", err)
+	}
+	ca, err := x509.ParseCertificate(j.CA)
+	if err != nil {
+		return Credential{}, fmt.Errorf("CA: %w", err)
+	}
+	if len(j.ReceiptKey) != ed25519.PublicKeySize {
+		return Credential{}, fmt.Errorf("receipt key of %d bytes", len(j.ReceiptKey))
+	}
+	return Credential{
+		Device:     j.Device,
+		TLS:        tls.Certificate{Certificate: [][]byte{j.Certificate}, PrivateKey: key, Leaf: leaf},
+		CA:         ca,
+		ReceiptKey: j.ReceiptKey,
+		Hub:        j.Hub,
+	}, nil
+}
+
+// Recipients returns the recipients file. It is an error wrapping fs.ErrNotExist when nobody was set yet.
+func (s *Store) Recipients() ([]byte, error) {
+	text, err := s.read(recipientsFile)
+	if err != nil {
+		return nil, fmt.Errorf("read recipients: %w", err)
+	}
+	return text, nil
+}
+
+// SetRecipients replaces the recipients file. Package seal checks its lines.
+func (s *Store) SetRecipients(lines []byte) error {
+	if len(lines) > maxFile {
+		return fmt.Errorf("set recipients: %d bytes, more than %d", len(lines), maxFile)
+	}
+	if err := s.write(recipientsFile, lines, os.Rename); err != nil {
+		return fmt.Errorf("set recipients: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) read(name string) ([]byte, error) {
+	path := filepath.Join(s.dir, name)
+	if err := private(path); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("%s has %d bytes, more than %d", path, info.Size(), maxFile)
+	}
+	b := make([]byte, info.Size())
+	_, err = f.ReadAt(b, 0)
+	if len(b) == 0 {
+		err = fmt.Errorf("%s is empty", path)
+	}
+	return b, err
+}
+
+// write makes the file durable under a temporary name and puts it in place: by os.Rename, or by os.Link, which
+// fails with fs.ErrExist instead of replacing. Without the folder's own fsync a power cut could undo the name.
+func (s *Store) write(name string, text []byte, place func(from, to string) error) error {
+	f, err := os.CreateTemp(s.dir, "."+name+"-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // what a rename moved is not there any more
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := place(f.Name(), filepath.Join(s.dir, name)); err != nil {
+		return err
+	}
+	dir, err := os.Open(s.dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

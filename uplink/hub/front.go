@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hub
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/nightjar-cam/nightjar/keys"
+	"github.com/nightjar-cam/nightjar/keys/enroll"
+)
+
+// A front accepts connections, finds out who they are, and hands them to the broker or to enrolment.
+// Each connection has one goroutine here, and all are gone when run returns.
+type front struct {
+	listener  net.Listener
+	tls       *serverTLS
+	handshake time.Duration // for the handshake and the MQTT CONNECT together
+	broker    *broker
+	issuer    enroll.Issuer
+	log       *slog.Logger
+	slots     chan struct{} // one for each open connection
+
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
+	wg    sync.WaitGroup
+}
+
+// run accepts until ctx ends.
+func (f *front) run(ctx context.Context) error {
+	f.conns = map[net.Conn]struct{}{}
+	stop := context.AfterFunc(ctx, func() { f.listener.Close() })
+	defer func() {
+		stop()
+		f.listener.Close()
+		f.closeAll()
+		f.wg.Wait()
+	}()
+	for pause := time.Duration(0); ; {
+		conn, err := f.listener.Accept()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				conn.Close()
+			}
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return err
+		case err != nil:
+			// Out of descriptors or memory: clients that leave give some back. To return here, as a
+			// plain accept loop does, would leave the hub deaf for good.
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			f.log.Error("cannot accept connections", "code", "accept-failed", "error", err, "retry", pause)
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return nil
+			}
+			continue
+		}
+		pause = 0
+		f.start(ctx, conn)
+	}
+}
+
+// start serves a connection in a goroutine of its own, if there is a slot for it.
+func (f *front) start(ctx context.Context, conn net.Conn) {
+	select {
+	case f.slots <- struct{}{}:
+	default:
+		f.report(conn, "", refuse(RefusedTooMany, "%d connections are open", cap(f.slots)))
+		conn.Close()
+		return
+	}
+	f.mu.Lock()
+	f.conns[conn] = struct{}{}
+	f.mu.Unlock()
+	f.wg.Go(func() {
+		f.serve(ctx, conn)
+		conn.Close()
+		f.mu.Lock()
+		delete(f.conns, conn)
+		f.mu.Unlock()
+		<-f.slots
+	})
+}
+
+// closeAll closes the sockets themselves, not the TLS or MQTT on top: saying good-bye to a client that
+// no longer listens would hold the hub up.
+func (f *front) closeAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for conn := range f.conns {
+		conn.Close()
+	}
+}
+
+// serve takes a connection from its first byte to its last.
+func (f *front) serve(ctx context.Context, conn net.Conn) {
+	// Holds until the MQTT CONNECT, whose keep-alive takes over, or until enroll.Serve sets its own.
+	conn.SetDeadline(time.Now().Add(f.handshake))
+	var hello *tls.ClientHelloInfo
+	tconn := tls.Server(conn, f.tls.config(func(h *tls.ClientHelloInfo) { hello = h }))
+	if err := tconn.HandshakeContext(ctx); err != nil {
+		f.report(conn, "", handshakeRefusal(err, hello))
+		return
+	}
+	state := tconn.ConnectionState()
+	if state.NegotiatedProtocol == enroll.ALPN {
+		if err := enroll.Serve(ctx, tconn, f.issuer); err != nil {
+			f.report(conn, "", &refusal{RefusedEnrolment, err})
+		}
+		return
+	}
+	leaf := state.PeerCertificates[0]
+	// A certificate counts for as long as it is valid, not for as long as the connection holds.
+	expiry := time.AfterFunc(time.Until(leaf.NotAfter), func() { conn.Close() })
+	defer expiry.Stop()
+	s := &session{Conn: tconn, device: leaf.Subject.CommonName}
+	f.report(conn, s.device, f.broker.serve(s))
+}
+
+// report logs the one message about the end of a connection: a warning when this side ended it.
+func (f *front) report(conn net.Conn, device string, end *refusal) {
+	log := f.log.With("remote", conn.RemoteAddr().String())
+	if device != "" {
+		log = log.With("device", device)
+	}
+	if end.code == brokenOff {
+		log.Debug("connection ended", "code", string(end.code), "error", end.err)
+		return
+	}
+	log.Warn("connection refused", "code", string(end.code), "error", end.err)
+}
+
+// serverTLS makes the TLS configuration of a connection by what its client asks for.
+type serverTLS struct{ enrol, mqtt *tls.Config }
+
+func newServerTLS(cert tls.Certificate, ca *authority) *serverTLS {
+	base := &tls.Config{
+		MinVersion:   tls.VersionTLS13,
+		Certificates: []tls.Certificate{cert},
+		// A resumed session would skip the check of the client's certificate.
+		SessionTicketsDisabled: true,
+	}
+	t := &serverTLS{enrol: base.Clone(), mqtt: base.Clone()}
+	t.enrol.NextProtos = []string{enroll.ALPN}
+	t.mqtt.NextProtos = []string{"mqtt"}
+	t.mqtt.ClientAuth = tls.RequireAndVerifyClientCert // chain, time and EKU clientAuth
+	t.mqtt.ClientCAs = x509.NewCertPool()
+	t.mqtt.ClientCAs.AddCert(ca.cert)
+	t.mqtt.VerifyConnection = func(cs tls.ConnectionState) error {
+		leaf := cs.PeerCertificates[0]
+		// crypto/x509 takes a certificate without any extended key usage for one with all of them.
+		if len(leaf.ExtKeyUsage) == 0 {
+			return refuse(RefusedCertificate, "certificate %q is not for clients", leaf.Subject.CommonName)
+		}
+		if err := keys.ValidDevice(leaf.Subject.CommonName); err != nil {
+			return refuse(RefusedCertificate, "certificate names no device: %w", err)
+		}
+		return nil
+	}
+	return t
+}
+
+// config returns the configuration for one connection; seen is told what its client offers.
+func (t *serverTLS) config(seen func(*tls.ClientHelloInfo)) *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13,
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			seen(hello)
+			for _, proto := range hello.SupportedProtos {
+				if proto == enroll.ALPN {
+					return t.enrol, nil
+				}
+			}
+			return t.mqtt, nil
+		},
+	}
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hubtest
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A Log keeps what a hub logs and passes it on to the test's output. It is a [slog.Handler].
+type Log struct {
+	to    slog.Handler
+	attrs []slog.Attr
+	kept  *kept // shared with the handlers derived from this one
+}
+
+type kept struct {
+	mu       sync.Mutex
+	messages []Message
+}
+
+func newLog(t testing.TB) *Log {
+	return &Log{to: slog.NewTextHandler(t.Output(), nil), kept: &kept{}}
+}
+
+// A Message is one that carried an attribute "code".
+type Message struct {
+	Level slog.Level
+	Code  string
+	Text  string
+	Error string
+}
+
+func (l *Log) Enabled(context.Context, slog.Level) bool { return true }
+
+func (l *Log) Handle(ctx context.Context, r slog.Record) error {
+	m := Message{Level: r.Level, Text: r.Message}
+	take := func(a slog.Attr) bool {
+		switch a.Key {
+		case "code":
+			m.Code = a.Value.String()
+		case "error":
+			m.Error = a.Value.String()
+		}
+		return true
+	}
+	for _, a := range l.attrs {
+		take(a)
+	}
+	r.Attrs(take)
+	if m.Code != "" {
+		l.kept.mu.Lock()
+		l.kept.messages = append(l.kept.messages, m)
+		l.kept.mu.Unlock()
+	}
+	return l.to.Handle(ctx, r)
+}
+
+func (l *Log) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &Log{to: l.to.WithAttrs(attrs), attrs: append(slices.Clip(l.attrs), attrs...), kept: l.kept}
+}
+
+func (l *Log) WithGroup(name string) slog.Handler {
+	return &Log{to: l.to.WithGroup(name), attrs: l.attrs, kept: l.kept}
+}
+
+// Coded returns the messages with a code, of warning level or above.
+func (l *Log) Coded() []Message {
+	l.kept.mu.Lock()
+	defer l.kept.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(l.kept.messages), func(m Message) bool { return m.Level < slog.LevelWarn })
+}
+
+// Await returns the first warning with the code; the test fails when none comes within ten seconds.
+func (l *Log) Await(t testing.TB, code string) Message {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		for _, m := range l.Coded() {
+			if m.Code == code {
+				return m
+			}
+		}
+	}
+	t.Fatalf("the hub logged no %q; it logged %+v", code, l.Coded())
+	return Message{}
+}

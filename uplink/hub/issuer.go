@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hub
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nightjar-cam/nightjar/keys/enroll"
+	"github.com/nightjar-cam/nightjar/uplink/hub/archive"
+	"github.com/nightjar-cam/nightjar/uplink/hub/store"
+)
+
+// An issuer answers enrolment requests. It may be used from any goroutine.
+type issuer struct {
+	ca      *authority
+	store   *store.Store
+	tokens  string
+	receipt ed25519.PublicKey
+	log     *slog.Logger
+}
+
+// Issue certifies a device that bears an unused token and proves that it holds its identity. The token
+// is used, durably, before the certificate leaves: a crash in between costs a new token, never a second
+// certificate. A name keeps its first identity, or the records of the two could not be told apart.
+func (i *issuer) Issue(_ context.Context, r enroll.Request) (enroll.Response, error) {
+	var none enroll.Response
+	if err := r.Verify(); err != nil {
+		return none, err
+	}
+	key, err := requestKey(r.CSR)
+	if err != nil {
+		return none, fmt.Errorf("%w: %w", enroll.ErrBadRequest, err)
+	}
+	now := time.Now()
+	secret := [16]byte(r.Secret)
+	granted, err := lookUp(i.tokens, secret, now)
+	if err != nil {
+		return none, err
+	}
+	err = i.store.Add(archive.About{ID: granted.Device, Identity: ed25519.PublicKey(r.Identity), Enrolled: now.UTC().Truncate(time.Second)})
+	if errors.Is(err, store.ErrOtherIdentity) {
+		return none, fmt.Errorf("%w: %w", enroll.ErrOtherIdentity, err)
+	}
+	if err != nil {
+		return none, err
+	}
+	if err := use(i.tokens, secret); err != nil {
+		return none, err
+	}
+	cert, err := i.ca.issueDevice(granted.Device, key, now)
+	if err != nil {
+		return none, err
+	}
+	i.log.Info("device enrolled", "device", granted.Device, "until", now.Add(DeviceLifetime).UTC().Format(time.RFC3339))
+	return enroll.Response{Device: granted.Device, Certificate: cert, CA: i.ca.cert.Raw, ReceiptKey: i.receipt}, nil
+}
+
+// requestKey returns the key of a certificate request that proves possession of it.
+func requestKey(der []byte) (*ecdsa.PublicKey, error) {
+	csr, err := x509.ParseCertificateRequest(der)
+	if err != nil {
+		return nil, err
+	}
+	if err := csr.CheckSignature(); err != nil {
+		return nil, err
+	}
+	key, ok := csr.PublicKey.(*ecdsa.PublicKey)
+	if !ok || key.Curve != elliptic.P256() {
+		return nil, errors.New("the key is not ECDSA P-256")
+	}
+	return key, nil
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package uplink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"github.com/nightjar-cam/nightjar/keys"
+	"github.com/nightjar-cam/nightjar/uplink/spool"
+	"github.com/nightjar-cam/nightjar/uplink/wire"
+)
+
+// errNoAnswer is returned when the hub said nothing for the span of patience.
+var errNoAnswer = errors.New("the hub does not answer")
+
+// link is one MQTT connection. A new client is made for each: paho's own reconnection completes the tokens of messages that
+// were never acknowledged, sends old chunks again, and makes a whole fleet come back in step.
+type link struct {
+	device   string
+	client   mqtt.Client
+	status   func(wire.State) []byte
+	lost     chan error // gets one error when the connection ends
+	inbox    chan reply // bounded: what does not fit is dropped, and the session offers again
+	inFlight []mqtt.Token
+}
+
+// reply is what the hub said: the field that belongs to kind is set.
+type reply struct {
+	kind    wire.Kind
+	have    wire.Have
+	refuse  wire.Refuse
+	receipt []byte
+}
+
+// dial connects, subscribes and says that the camera is there.
+func dial(ctx context.Context, cfg Config, cred keys.Credential, usage func() (int, int64)) (*link, error) {
+	l := &link{device: cred.Device, lost: make(chan error, 1), inbox: make(chan reply, 64)}
+	l.status = func(state wire.State) []byte {
+		entries, bytes := usage()
+		payload, _ := wire.Status{State: state, Release: cfg.Release, Boot: cfg.Boot, Entries: entries, Bytes: bytes}.Marshal()
+		return payload
+	}
+	tls := cred.ClientTLS()
+	tls.NextProtos = []string{"mqtt"}
+	l.client = mqtt.NewClient(mqtt.NewClientOptions().
+		AddBroker("ssl://"+cred.Hub).
+		SetTLSConfig(tls).
+		SetClientID(cred.Device).
+		SetProtocolVersion(4).
+		SetCleanSession(false). // what the hub says while we are away waits for us
+		SetOrderMatters(false). // or a slow callback would hold up acknowledgements and pings
+		SetAutoReconnect(false).
+		SetConnectTimeout(connecting).
+		SetWriteTimeout(10*time.Second). // without it a frozen peer blocks Publish past every keep-alive
+		SetKeepAlive(30*time.Second).
+		SetPingTimeout(10*time.Second).
+		SetBinaryWill(wire.Topic(cred.Device, wire.UpStatus), l.status(wire.Offline), 1, true).
+		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { l.receive(m) }).
+		SetConnectionLostHandler(func(_ mqtt.Client, err error) { l.lost <- err }))
+
+	if err := l.wait(ctx, l.client.Connect()); err != nil {
+		l.client.Disconnect(0)
+		return nil, err
+	}
+	if err := l.wait(ctx, l.client.Subscribe(wire.Filter(cred.Device), 1, nil)); err != nil {
+		l.client.Disconnect(0)
+		return nil, fmt.Errorf("subscribe: %w", err)
+	}
+	if err := l.wait(ctx, l.client.Publish(wire.Topic(cred.Device, wire.UpStatus), 1, true, l.status(wire.Online))); err != nil {
+		l.client.Disconnect(0)
+		return nil, fmt.Errorf("say that we are online: %w", err)
+	}
+	return l, nil
+}
+
+// close takes leave: a broker publishes the will only for a connection that broke.
+func (l *link) close() {
+	if l.client.IsConnectionOpen() {
+		l.client.Publish(wire.Topic(l.device, wire.UpStatus), 1, true, l.status(wire.Offline)).WaitTimeout(time.Second)
+	}
+	l.client.Disconnect(100)
+}
+
+// receive runs in a goroutine of paho's. What cannot be decoded is dropped: it was not for this version of us.
+func (l *link) receive(m mqtt.Message) {
+	device, kind, err := wire.ParseTopic(m.Topic())
+	if err != nil || device != l.device {
+		return
+	}
+	r := reply{kind: kind}
+	switch kind {
+	case wire.DownHave:
+		r.have, err = wire.ParseHave(m.Payload())
+	case wire.DownRefuse:
+		r.refuse, err = wire.ParseRefuse(m.Payload())
+	case wire.DownReceipt:
+		r.receipt = m.Payload()
+	default:
+		return
+	}
+	if err != nil || len(m.Payload()) > wire.MaxReceipt {
+		return
+	}
+	select {
+	case l.inbox <- r:
+	default:
+	}
+}
+
+// publish sends a message and waits until the broker has it.
+func (l *link) publish(ctx context.Context, kind wire.Kind, payload []byte) error {
+	if err := l.drain(ctx, 0); err != nil {
+		return err
+	}
+	return l.wait(ctx, l.client.Publish(wire.Topic(l.device, kind), 1, false, payload))
+}
+
+// stream sends a message when fewer than window others are on their way, and does not wait for it.
+func (l *link) stream(ctx context.Context, kind wire.Kind, payload []byte) error {
+	if err := l.drain(ctx, window-1); err != nil {
+		return err
+	}
+	// Publish on a broken connection would queue in memory without a bound.
+	if !l.client.IsConnectionOpen() {
+		return l.ended()
+	}
+	l.inFlight = append(l.inFlight, l.client.Publish(wire.Topic(l.device, kind), 1, false, payload))
+	return nil
+}
+
+// drain waits until at most n messages are on their way. The oldest is acknowledged first.
+func (l *link) drain(ctx context.Context, n int) error {
+	for len(l.inFlight) > n {
+		if err := l.wait(ctx, l.inFlight[0]); err != nil {
+			return err
+		}
+		l.inFlight = l.inFlight[1:]
+	}
+	return nil
+}
+
+// wait waits for a token, the end of the connection, or ctx.
+func (l *link) wait(ctx context.Context, t mqtt.Token) error {
+	select {
+	case <-t.Done():
+		return t.Error()
+	case err := <-l.lost:
+		l.lost <- err // for whoever asks next
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *link) ended() error {
+	select {
+	case err := <-l.lost:
+		l.lost <- err
+		return err
+	default:
+		return errors.New("connection is closed")
+	}
+}
+
+// answer waits for the hub's word on an entry; what it says about others is old and passed over.
+func (l *link) answer(ctx context.Context, e spool.Entry) (reply, error) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for {
+		select {
+		case r := <-l.inbox:
+			if r.concerns(e) {
+				return r, nil
+			}
+		case err := <-l.lost:
+			l.lost <- err
+			return reply{}, err
+		case <-timer.C:
+			return reply{}, errNoAnswer
+		case <-ctx.Done():
+			return reply{}, ctx.Err()
+		}
+	}
+}
+
+// heard returns what the hub said about an entry, if it spoke.
+func (l *link) heard(e spool.Entry) (reply, bool) {
+	for {
+		select {
+		case r := <-l.inbox:
+			if r.concerns(e) {
+				return r, true
+			}
+		default:
+			return reply{}, false
+		}
+	}
+}
+
+// concerns tells whether a reply is about an entry. A receipt is: whose it is shows when it is verified.
+func (r reply) concerns(e spool.Entry) bool {
+	switch r.kind {
+	case wire.DownHave:
+		return r.have.Seq == e.Seq && r.have.Clip == e.ID
+	case wire.DownRefuse:
+		return r.refuse.Seq == e.Seq || r.refuse.Seq == 0
+	}
+	return true
+}
+
+// explain adds what to do about the common troubles. TLS alerts of the other side have no type of their own.
+func explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	for _, known := range []struct{ sign, remedy string }{
+		{"certificate required", "the hub asks for a certificate: run `nightjar enroll`"},
+		{"expired certificate", "this camera's certificate has expired: run `nightjar enroll` with a new token"},
+		{"bad certificate", "the hub refuses this camera's certificate: run `nightjar enroll` with a new token"},
+		{"unknown certificate authority", "the hub does not know this camera's CA: is it another hub? Run `nightjar enroll` with a token of this one"},
+		{"protocol version", "the other side does not speak TLS 1.3: is it a Nightjar hub?"},
+		{"signed by unknown authority", "this is not the hub the camera was enrolled at: check the address"},
+	} {
+		if strings.Contains(text, known.sign) {
+			return fmt.Errorf("%w (%s)", err, known.remedy)
+		}
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(text, "connection refused") {
+		return fmt.Errorf("%w (nothing listens there: is the hub running, and is the address right?)", err)
+	}
+	return err
+}

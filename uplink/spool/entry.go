@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spool
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Part is a file of an entry.
+type Part struct {
+	Name   string
+	Size   int64
+	SHA256 [32]byte // known to the SignFunc; zero in an entry that was read back from disk
+}
+
+// Entry is a committed record with its files. It is a copy: what the spool does later does not show in it.
+type Entry struct {
+	Seq     uint64
+	ID      string
+	Record  []byte // not to be changed
+	Parts   []Part
+	Evicted bool // the files were given up
+
+	spool *Spool
+}
+
+// Bytes is the size of the entry's files together.
+func (e Entry) Bytes() int64 { return total(e.Parts) }
+
+func total(parts []Part) (n int64) {
+	for _, p := range parts {
+		n += p.Size
+	}
+	return n
+}
+
+// Open opens a file of the entry for reading. It is gone when the entry was removed or evicted meanwhile.
+func (e Entry) Open(part string) (*os.File, error) {
+	f, err := os.Open(filepath.Join(e.spool.entryDir(e), part))
+	if err != nil {
+		return nil, fmt.Errorf("read entry %d: %w", e.Seq, err)
+	}
+	return f, nil
+}
+
+// Next returns the first entry whose number is above after.
+func (s *Spool) Next(after uint64) (Entry, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.entries {
+		if e.Seq > after {
+			return e, true
+		}
+	}
+	return Entry{}, false
+}
+
+// Changed returns a channel that is closed when the next entry is committed or removed. Get it before looking with Next.
+func (s *Spool) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
+// Head returns number and hash of the last record that was committed; 0 and zeros before the first.
+func (s *Spool) Head() (seq uint64, hash [32]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seq, s.hash
+}
+
+// Usage tells how many entries wait, and how many bytes their files have.
+func (s *Spool) Usage() (entries int, bytes int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.entries), s.bytes
+}
+
+// Remove forgets an entry. The hash of its record has to be given: an answer about another record of that number must not
+// remove this one. Removing an entry that is not there does nothing.
+func (s *Spool) Remove(seq uint64, recordHash [32]byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.entries, func(e Entry) bool { return e.Seq == seq })
+	if i < 0 {
+		return nil
+	}
+	e := s.entries[i]
+	if sha256.Sum256(e.Record) != recordHash {
+		return fmt.Errorf("remove entry %d: it has another record", seq)
+	}
+	// Renamed first: a removal that is cut in the middle must not look like an entry that lost a file.
+	gone := filepath.Join(s.dir, tmpDir, removedPrefix+entryName(e.Seq, e.ID))
+	if err := s.disk.Rename(s.entryDir(e), gone); err != nil {
+		return fmt.Errorf("remove entry %d: %w", seq, err)
+	}
+	s.entries = slices.Delete(s.entries, i, i+1)
+	s.bytes -= e.Bytes()
+	s.signal()
+	if err := s.disk.RemoveAll(gone); err != nil {
+		return fmt.Errorf("remove entry %d: %w", seq, err)
+	}
+	return nil
+}
+
+// removedPrefix marks folders in tmp that are leftovers of a removal, not drafts.
+const removedPrefix = "removed-"
+
+// entryName sorts by number as text does.
+func entryName(seq uint64, id string) string { return fmt.Sprintf("%020d-%s", seq, id) }
+
+func parseEntryName(name string) (seq uint64, id string, err error) {
+	number, id, ok := strings.Cut(name, "-")
+	seq, err = strconv.ParseUint(number, 10, 64)
+	if !ok || err != nil || seq == 0 || entryName(seq, id) != name || id != "" && !validName(id) {
+		return 0, "", fmt.Errorf("%q is not the name of an entry", name)
+	}
+	return seq, id, nil
+}
