@@ -61,7 +61,7 @@ while kill -0 $agent_pid 2>/dev/null; do
 	[ "$total" -gt "$shown" ] && sed -n "$((shown + 1)),${total}p" "$demo/camera.log" | sed -n \
 		-e 's/.*msg="motion began".* at=\([^ ]*\).*/  motion at \1/p' \
 		-e 's/.*msg="clip recorded".* id=\([0-9a-f]\{8\}\).* duration=\([^ ]*\) frames=\([0-9]*\).*/  clip \1 recorded: \2, \3 frames, sealed and signed/p' \
-		-e 's/.*msg="receipt".* clip=\([0-9a-f]\{8\}\).*/  clip \1 stored by the hub: receipt verified, spool freed/p'
+		-e 's/.*msg="receipt verified".* clip=\([0-9a-f]\{8\}\).*/  clip \1 stored by the hub: receipt verified, spool freed/p'
 	shown=$total
 done
 wait $agent_pid || die "the camera failed" "$demo/camera.log"

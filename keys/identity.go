@@ -10,26 +10,34 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 )
 
 // Identity is a device's long-lived Ed25519 key: it signs records and enrolment requests. The zero value holds no key.
-type Identity struct{ private ed25519.PrivateKey }
+// The key lies in a closure: where fmt cannot call Format, in an unexported field of another struct, it prints an address. Behind
+// a pointer %s would still find the key.
+type Identity struct{ private func() ed25519.PrivateKey }
+
+func holding(key ed25519.PrivateKey) Identity {
+	return Identity{func() ed25519.PrivateKey { return key }}
+}
 
 // NewIdentity makes an identity from the system's random source.
 func NewIdentity() (Identity, error) {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
-	return Identity{private}, err
+	return holding(private), err
 }
 
 // Public returns the key that others verify with.
-func (i Identity) Public() ed25519.PublicKey { return i.private.Public().(ed25519.PublicKey) }
+func (i Identity) Public() ed25519.PublicKey { return i.Key().Public().(ed25519.PublicKey) }
 
 // Key returns the private key, for package record to sign with. It must not be kept or printed.
-func (i Identity) Key() ed25519.PrivateKey { return i.private }
+func (i Identity) Key() ed25519.PrivateKey { return i.private() }
 
 // Sign signs message, which begins with a text that no other kind of message begins with.
-func (i Identity) Sign(message []byte) []byte { return ed25519.Sign(i.private, message) }
+func (i Identity) Sign(message []byte) []byte { return ed25519.Sign(i.Key(), message) }
 
 // Fingerprint is a short name of the public key, to compare by eye.
 func (i Identity) Fingerprint() string { return Fingerprint(i.Public()) }
@@ -40,10 +48,17 @@ func Fingerprint(pub ed25519.PublicKey) string {
 	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
 }
 
-// String, GoString and LogValue keep the private key out of logs, whatever verb prints it.
-func (i Identity) String() string       { return "identity " + i.Fingerprint() }
-func (i Identity) GoString() string     { return i.String() }
-func (i Identity) LogValue() slog.Value { return slog.StringValue(i.String()) }
+// String names the identity by its public half.
+func (i Identity) String() string {
+	if i.private == nil {
+		return "no identity"
+	}
+	return "identity " + i.Fingerprint()
+}
+
+// Format and LogValue keep the private key out of logs, whatever verb prints it: %d does not ask String.
+func (i Identity) Format(f fmt.State, _ rune) { io.WriteString(f, i.String()) }
+func (i Identity) LogValue() slog.Value       { return slog.StringValue(i.String()) }
 
 // Credential is what enrolment gives a device.
 type Credential struct {
@@ -54,10 +69,13 @@ type Credential struct {
 	Hub        string            // host:port
 }
 
-// String, GoString and LogValue keep the private key out of logs.
-func (c Credential) String() string       { return "credential of " + c.Device + " for " + c.Hub }
-func (c Credential) GoString() string     { return c.String() }
-func (c Credential) LogValue() slog.Value { return slog.StringValue(c.String()) }
+// String names the device and its hub.
+func (c Credential) String() string { return "credential of " + c.Device + " for " + c.Hub }
+
+// Format, LogValue and MarshalText, which encoding/json uses too, keep the private key out of logs.
+func (c Credential) Format(f fmt.State, _ rune)   { io.WriteString(f, c.String()) }
+func (c Credential) LogValue() slog.Value         { return slog.StringValue(c.String()) }
+func (c Credential) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // ClientTLS returns the configuration to reach the hub with: TLS 1.3, the hub's CA and no other, our certificate always.
 func (c Credential) ClientTLS() *tls.Config {

@@ -3,6 +3,7 @@
 package keys
 
 import (
+	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/tls"
 	"crypto/x509"
@@ -34,18 +35,18 @@ func OpenStore(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open key store: %w", err)
 	}
-	if err := private(dir); err != nil {
+	info, err := os.Stat(dir)
+	if err == nil {
+		err = private(dir, info)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("open key store: %w", err)
 	}
 	return &Store{dir}, nil
 }
 
 // private refuses a file or folder that group or others have any right to.
-func private(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
+func private(path string, info fs.FileInfo) error {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		return fmt.Errorf("%s has mode %#o and is open to others: run `chmod go= %s`, and enrol anew if somebody may have read it", path, mode, path)
 	}
@@ -54,27 +55,29 @@ func private(path string) error {
 
 // Identity returns the device's identity and makes it on first use; of several processes that do so at once, all get the same.
 func (s *Store) Identity() (Identity, error) {
-	for {
-		pemKey, err := s.read(identityFile)
-		if err == nil {
-			return parseIdentity(pemKey)
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return Identity{}, fmt.Errorf("read identity: %w", err)
-		}
-		identity, err := NewIdentity()
-		if err != nil {
+	pemKey, err := s.read(identityFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := s.makeIdentity(); err != nil && !errors.Is(err, fs.ErrExist) {
 			return Identity{}, fmt.Errorf("make identity: %w", err)
 		}
-		der, err := x509.MarshalPKCS8PrivateKey(identity.private)
-		if err != nil {
-			return Identity{}, fmt.Errorf("make identity: %w", err)
-		}
-		err = s.write(identityFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), os.Link)
-		if err != nil && !errors.Is(err, fs.ErrExist) { // another process was first: read what it made
-			return Identity{}, fmt.Errorf("make identity: %w", err)
-		}
+		pemKey, err = s.read(identityFile) // ours, or that of a process that was first
 	}
+	if err != nil {
+		return Identity{}, fmt.Errorf("read identity: %w", err)
+	}
+	return parseIdentity(pemKey)
+}
+
+func (s *Store) makeIdentity() error {
+	identity, err := NewIdentity()
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(identity.Key())
+	if err != nil {
+		return err
+	}
+	return s.write(identityFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), os.Link)
 }
 
 func parseIdentity(pemKey []byte) (Identity, error) {
@@ -90,7 +93,7 @@ func parseIdentity(pemKey []byte) (Identity, error) {
 	if !ok {
 		return Identity{}, fmt.Errorf("read identity: %s holds a %T, not an Ed25519 key", identityFile, key)
 	}
-	return Identity{private}, nil
+	return holding(private), nil
 }
 
 // credentialJSON is a credential on disk; binary fields are DER.
@@ -151,6 +154,10 @@ func parseCredential(text []byte) (Credential, error) {
 	if err != nil {
 		return Credential{}, fmt.Errorf("certificate: %w", err)
 	}
+	signer, ok := key.(*ecdsa.PrivateKey)
+	if !ok || !signer.PublicKey.Equal(leaf.PublicKey) {
+		return Credential{}, errors.New("private key is not the certificate's")
+	}
 	ca, err := x509.ParseCertificate(j.CA)
 	if err != nil {
 		return Credential{}, fmt.Errorf("CA: %w", err)
@@ -160,7 +167,7 @@ func parseCredential(text []byte) (Credential, error) {
 	}
 	return Credential{
 		Device:     j.Device,
-		TLS:        tls.Certificate{Certificate: [][]byte{j.Certificate}, PrivateKey: key, Leaf: leaf},
+		TLS:        tls.Certificate{Certificate: [][]byte{j.Certificate}, PrivateKey: signer, Leaf: leaf},
 		CA:         ca,
 		ReceiptKey: j.ReceiptKey,
 		Hub:        j.Hub,
@@ -189,9 +196,6 @@ func (s *Store) SetRecipients(lines []byte) error {
 
 func (s *Store) read(name string) ([]byte, error) {
 	path := filepath.Join(s.dir, name)
-	if err := private(path); err != nil {
-		return nil, err
-	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -199,6 +203,9 @@ func (s *Store) read(name string) ([]byte, error) {
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
+		return nil, err
+	}
+	if err := private(path, info); err != nil {
 		return nil, err
 	}
 	if info.Size() > maxFile {

@@ -61,7 +61,7 @@ func (s *Session) stored(e spool.Entry) error {
 		s.log.Error("stored by the hub, but not removed here", "seq", e.Seq, "err", err)
 		return nil
 	}
-	s.log.Info("receipt", "seq", e.Seq, "clip", e.ID)
+	s.log.Info("receipt verified", "seq", e.Seq, "clip", e.ID)
 	return nil
 }
 

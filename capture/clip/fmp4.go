@@ -62,7 +62,7 @@ func (m *muxer) add(unit h264.AccessUnit, pts time.Duration) error {
 	if unit.Keyframe {
 		flags = mp4.SyncSampleFlags
 	}
-	data := sample(unit.Data)
+	data := avc.ConvertByteStreamToNaluSample(unit.Data) // length prefixes instead of start codes; writes into unit.Data
 	m.gop = append(m.gop, mp4.FullSample{
 		Sample:     mp4.NewSample(flags, 0, uint32(len(data)), 0),
 		DecodeTime: ticks(pts - m.base),
@@ -108,7 +108,9 @@ func (m *muxer) writeInit(stream []byte) error {
 	}
 	init := mp4.CreateEmptyInit()
 	trak := init.AddEmptyTrack(timescale, "video", "und")
-	if err := trak.SetAVCDescriptor("avc1", sps[:1], pps[:1], true); err != nil {
+	// avc3, because openh264 numbers the parameter sets of each keyframe anew: they have to stand in the samples, and in
+	// the head for players that look only there.
+	if err := trak.SetAVCDescriptor("avc3", sps[:1], pps[:1], true); err != nil {
 		return fmt.Errorf("describe film: %w", err)
 	}
 	// Frames are full range, BT.601 matrix (as JFIF). Without this players take them for limited range and crush the shadows.
@@ -129,22 +131,6 @@ func (m *muxer) write(encode func(io.Writer) error) error {
 		return fmt.Errorf("%w: %w", errStorage, err)
 	}
 	return nil
-}
-
-// sample turns a byte stream into length-prefixed NAL units (ISO/IEC 14496-15, 5.3), without the parameter sets, which stand
-// in the head.
-func sample(stream []byte) []byte {
-	var out []byte
-	for _, nalu := range avc.ExtractNalusFromByteStream(stream) {
-		switch avc.GetNaluType(nalu[0]) {
-		case avc.NALU_SPS, avc.NALU_PPS, avc.NALU_AUD:
-			continue
-		}
-		n := len(nalu)
-		out = append(out, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
-		out = append(out, nalu...)
-	}
-	return out
 }
 
 // ticks rounds a time of the film.

@@ -74,8 +74,7 @@ func enrol(ctx context.Context, addr string, token Token, identity keys.Identity
 		return none, err
 	}
 	defer conn.Close()
-	deadline, _ := ctx.Deadline()
-	conn.SetDeadline(deadline)
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })()
 
 	secret := token.Secret[:]
 	request := Request{Version: version, Secret: secret, CSR: csr, Identity: identity.Public(), Proof: identity.Sign(proofText(secret, csr))}
@@ -114,6 +113,9 @@ func verifyPinned(chain []*x509.Certificate, pin [32]byte) (*x509.Certificate, e
 // credential checks that the answer fits what was asked: a hub that mixes devices up is found here, not in the field.
 func credential(r Response, ca *x509.Certificate, key *ecdsa.PrivateKey) (keys.Credential, error) {
 	var none keys.Credential
+	if r.Version != version {
+		return none, fmt.Errorf("version %d, this program knows %d: update it", r.Version, version)
+	}
 	if err := keys.ValidDevice(r.Device); err != nil {
 		return none, err
 	}
@@ -143,8 +145,9 @@ func credential(r Response, ca *x509.Certificate, key *ecdsa.PrivateKey) (keys.C
 	}, nil
 }
 
-// An Issuer decides about requests. Issue may be called from several goroutines; it uses the token up before it returns a
-// certificate. An error is sent by its code when it wraps one of this package's, and as [ErrHub] otherwise.
+// An Issuer decides about requests that [Request.Verify] found good. Issue may be called from several goroutines; it uses the
+// token up before it returns a certificate. An error is sent by its code when it wraps one of this package's, and as [ErrHub]
+// otherwise.
 type Issuer interface {
 	Issue(ctx context.Context, r Request) (Response, error)
 }
@@ -156,6 +159,8 @@ func Serve(ctx context.Context, conn net.Conn, issuer Issuer) error {
 	err := read(conn, &request)
 	if err != nil {
 		err = fmt.Errorf("%w: %w", ErrBadRequest, err)
+	} else {
+		err = request.Verify()
 	}
 	var response Response
 	if err == nil {

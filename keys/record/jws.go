@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // The protected headers of the two statements. They are compared byte by byte: there is one way to write each, so a record
@@ -33,10 +34,13 @@ func sign(key ed25519.PrivateKey, header string, payload []byte) []byte {
 // verify returns the payload of a compact JWS with exactly the given header.
 func verify(pub ed25519.PublicKey, header string, jws []byte) ([]byte, error) {
 	if len(jws) > MaxSize {
-		return nil, fmt.Errorf("%d bytes, more than %d", len(jws), MaxSize)
+		return nil, fmt.Errorf("%w: %d bytes, more than %d", ErrMalformed, len(jws), MaxSize)
 	}
 	if len(pub) != ed25519.PublicKeySize {
 		return nil, errors.New("no Ed25519 public key")
+	}
+	if bytes.ContainsAny(jws, "\r\n") { // base64 skips them, which would give one signature many spellings
+		return nil, fmt.Errorf("%w: line break", ErrMalformed)
 	}
 	parts := bytes.Split(jws, []byte("."))
 	if len(parts) != 3 {
@@ -59,6 +63,9 @@ func verify(pub ed25519.PublicKey, header string, jws []byte) ([]byte, error) {
 	return payload, nil
 }
 
+// literal undoes the two escapes that encoding/json makes beyond RFC 8785, 3.2.2.2. The first pair steps over an escaped backslash.
+var literal = strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029")
+
 // canonical encodes v with sorted keys, no white space and no escapes but the needed ones: RFC 8785 for the strings and
 // integers that statements are made of.
 func canonical(v any) ([]byte, error) {
@@ -66,7 +73,7 @@ func canonical(v any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Decoding into maps and encoding again is what sorts the keys; UseNumber keeps integers above 2^53.
+	// Decoding into maps and encoding again is what sorts the keys; UseNumber keeps integers as they are written.
 	dec := json.NewDecoder(bytes.NewReader(plain))
 	dec.UseNumber()
 	var tree any
@@ -79,7 +86,7 @@ func canonical(v any) ([]byte, error) {
 	if err := enc.Encode(tree); err != nil {
 		return nil, err
 	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+	return []byte(literal.Replace(strings.TrimSuffix(out.String(), "\n"))), nil
 }
 
 // decode reads a canonical payload into v and refuses any other encoding of it, unknown fields included.

@@ -28,7 +28,11 @@ func SignReceipt(key ed25519.PrivateKey, r Receipt) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sign receipt %d: %w", r.Seq, err)
 	}
-	return sign(key, receiptHeader, payload), nil
+	jws := sign(key, receiptHeader, payload)
+	if len(jws) > MaxSize {
+		return nil, fmt.Errorf("sign receipt %d: %d bytes, more than %d", r.Seq, len(jws), MaxSize)
+	}
+	return jws, nil
 }
 
 // VerifyReceipt checks signature and form. The caller compares device, sequence number and record hash.
@@ -51,8 +55,8 @@ func (r Receipt) validate() error {
 	switch {
 	case r.Version != Version:
 		return fmt.Errorf("%w: version %d, this program knows %d", ErrMalformed, r.Version, Version)
-	case r.Device == "" || r.Seq == 0:
-		return fmt.Errorf("%w: no device or sequence number", ErrMalformed)
+	case r.Device == "" || r.Seq == 0 || r.Seq > maxInteger:
+		return fmt.Errorf("%w: no device, or sequence number out of range", ErrMalformed)
 	case !isHex(r.Record, 32) || r.Clip != "" && !isHex(r.Clip, 16):
 		return fmt.Errorf("%w: record hash or clip id", ErrMalformed)
 	case !isTime(r.Stored):

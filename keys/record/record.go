@@ -15,6 +15,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -130,8 +131,8 @@ func (r Record) validate() error {
 		return fmt.Errorf("%w: version %d, this program knows %d", ErrMalformed, r.Version, Version)
 	case r.Device == "":
 		return fmt.Errorf("%w: no device", ErrMalformed)
-	case r.Seq == 0:
-		return fmt.Errorf("%w: sequence number 0", ErrMalformed)
+	case r.Seq == 0 || r.Seq > maxInteger:
+		return fmt.Errorf("%w: sequence number %d", ErrMalformed, r.Seq)
 	case !isHex(r.Prev, 32):
 		return fmt.Errorf("%w: prev is not a SHA-256", ErrMalformed)
 	case r.Seq == 1 && r.Prev != strings.Repeat("0", 64):
@@ -152,8 +153,8 @@ func (c Clip) validate() error {
 		return fmt.Errorf("%w: clip id", ErrMalformed)
 	case !isTime(c.Start):
 		return fmt.Errorf("%w: clip start is not UTC in whole milliseconds", ErrMalformed)
-	case c.DurationUS < 0 || c.PreRollUS < 0 || c.Frames < 0 || c.Dropped < 0 || c.Body.Size < 0 || c.Details.Size < 0:
-		return fmt.Errorf("%w: negative number", ErrMalformed)
+	case !areCounts(c.DurationUS, c.PreRollUS, int64(c.Frames), int64(c.Dropped), c.Body.Size, c.Details.Size):
+		return fmt.Errorf("%w: number out of range", ErrMalformed)
 	case !isHex(c.Body.SHA256, 32) || !isHex(c.Details.SHA256, 32):
 		return fmt.Errorf("%w: hash of a part is not a SHA-256", ErrMalformed)
 	}
@@ -166,10 +167,17 @@ func (l Loss) validate() error {
 		return fmt.Errorf("%w: loss without a reason", ErrMalformed)
 	case l.Clip != "" && !isHex(l.Clip, 16):
 		return fmt.Errorf("%w: clip id", ErrMalformed)
-	case !isTime(l.From) || !isTime(l.To) || l.Frames < 0:
+	case !isTime(l.From) || !isTime(l.To) || !areCounts(int64(l.Frames)):
 		return fmt.Errorf("%w: span of the loss", ErrMalformed)
 	}
 	return nil
+}
+
+// maxInteger is the largest integer that every JSON reader keeps exactly (RFC 7493, 2.2); RFC 8785 has no others.
+const maxInteger = 1<<53 - 1
+
+func areCounts(numbers ...int64) bool {
+	return !slices.ContainsFunc(numbers, func(n int64) bool { return n < 0 || n > maxInteger })
 }
 
 // isHex tells whether s is n bytes in lower-case hex.

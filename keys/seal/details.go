@@ -39,8 +39,9 @@ type Sample struct {
 	Boxes    [][4]float64 `json:"boxes,omitempty"` // x0, y0, x1, y1, each 0 to 1 of the picture
 }
 
-// Marshal encodes the details as JSON.
+// Marshal encodes the details as JSON, with the present Version.
 func (d Details) Marshal() ([]byte, error) {
+	d.Version = DetailsVersion
 	b, err := json.Marshal(d)
 	if err != nil {
 		return nil, fmt.Errorf("encode details: %w", err)

@@ -28,22 +28,24 @@ const (
 // begin with # are left out. It refuses a text without a recipient: nobody could open what is sealed to it.
 func Recipients(lines io.Reader) ([]age.Recipient, error) {
 	var all []age.Recipient
-	scan := bufio.NewScanner(io.LimitReader(lines, (maxRecipients+100)*maxLine))
+	scan := bufio.NewScanner(lines)
 	scan.Buffer(nil, maxLine)
 	for n := 1; scan.Scan(); n++ {
 		line := strings.TrimSpace(scan.Text())
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		if strings.HasPrefix(line, "AGE-") {
-			// Quoting the line would print the key.
+		// No line is quoted: it could be a part of a secret key.
+		if strings.Contains(strings.ToUpper(line), "AGE-") {
 			return nil, fmt.Errorf("recipients, line %d: this is an identity, the secret half: give the line after \"# public key:\" instead", n)
 		}
 		parsed, err := age.ParseRecipients(strings.NewReader(line))
 		if err != nil {
-			return nil, fmt.Errorf("recipients, line %d: %q is no age recipient (age1...)", n, line)
+			return nil, fmt.Errorf("recipients, line %d: not an age recipient (age1...)", n)
 		}
-		all = append(all, parsed...)
+		if all = append(all, parsed...); len(all) > maxRecipients {
+			return nil, fmt.Errorf("recipients: more than %d", maxRecipients)
+		}
 	}
 	if err := scan.Err(); err != nil {
 		return nil, fmt.Errorf("recipients: %w", err)
@@ -51,8 +53,8 @@ func Recipients(lines io.Reader) ([]age.Recipient, error) {
 	if len(all) == 0 {
 		return nil, errors.New("recipients: there is none: give at least one age public key (age1...)")
 	}
-	if len(all) > maxRecipients {
-		return nil, fmt.Errorf("recipients: %d, more than %d", len(all), maxRecipients)
+	if _, err := age.Encrypt(io.Discard, all...); err != nil { // such as X25519 and post-quantum together
+		return nil, fmt.Errorf("recipients do not go together: %w", err)
 	}
 	return all, nil
 }

@@ -17,7 +17,8 @@ type Draft struct {
 	id    string
 	dir   string
 	parts []Part
-	open  int // parts that are not closed yet
+	open  int   // parts that are not closed yet
+	err   error // of a part that failed
 }
 
 // Create begins an entry. The id is 1 to 64 of a-z, 0-9 and no draft may have it already.
@@ -25,7 +26,15 @@ func (s *Spool) Create(id string) (*Draft, error) {
 	if id == "" {
 		return nil, errors.New("begin entry: no id")
 	}
-	return s.create(id, id)
+	d, err := s.create(id, id)
+	if err != nil {
+		return nil, err
+	}
+	// Durable from the start: a draft that a power cut takes away as a whole would not be declared.
+	if err := s.disk.SyncDir(filepath.Join(s.dir, tmpDir)); err != nil {
+		return nil, errors.Join(fmt.Errorf("begin entry %s: %w", id, err), d.Abort())
+	}
+	return d, nil
 }
 
 // create makes the draft's folder. An id that was left behind by an Abort that failed is taken over.
@@ -68,6 +77,9 @@ func (d *Draft) Part(name string) (*PartWriter, error) {
 func (d *Draft) Commit(sign SignFunc) (Entry, error) {
 	if d.open > 0 {
 		return Entry{}, fmt.Errorf("commit entry %s: %d of its files are open", d.id, d.open)
+	}
+	if d.err != nil {
+		return Entry{}, fmt.Errorf("commit entry %s: %w", d.id, d.err)
 	}
 	d.spool.mu.Lock()
 	defer d.spool.mu.Unlock()
@@ -112,7 +124,7 @@ func (w *PartWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Close makes the file durable. The draft has the part only when it returns nil. It may be called more than once.
+// Close makes the file durable. When it fails the draft cannot be committed. It may be called more than once.
 func (w *PartWriter) Close() error {
 	if w.closed {
 		return w.err
@@ -121,8 +133,10 @@ func (w *PartWriter) Close() error {
 	w.draft.open--
 	// An fsync that failed is not to be tried again: the kernel may have dropped the pages and then reports success.
 	w.err = errors.Join(w.err, w.file.Sync(), w.file.Close())
-	if w.err == nil {
-		w.draft.parts = append(w.draft.parts, Part{Name: w.name, Size: w.size, SHA256: [32]byte(w.hash.Sum(nil))})
+	if w.err != nil {
+		w.draft.err = w.err
+		return w.err
 	}
-	return w.err
+	w.draft.parts = append(w.draft.parts, Part{Name: w.name, Size: w.size, SHA256: [32]byte(w.hash.Sum(nil))})
+	return nil
 }

@@ -72,7 +72,7 @@ func (s *Spool) Changed() <-chan struct{} {
 func (s *Spool) Head() (seq uint64, hash [32]byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.seq, s.hash
+	return s.seq, s.hash()
 }
 
 // Usage tells how many entries wait, and how many bytes their files have.
@@ -95,7 +95,13 @@ func (s *Spool) Remove(seq uint64, recordHash [32]byte) error {
 	if sha256.Sum256(e.Record) != recordHash {
 		return fmt.Errorf("remove entry %d: it has another record", seq)
 	}
-	// Renamed first: a removal that is cut in the middle must not look like an entry that lost a file.
+	// A chain that forgot its head would sign another record of this number.
+	if s.durable < seq {
+		if err := s.settle(); err != nil {
+			return fmt.Errorf("remove entry %d: %w", seq, err)
+		}
+	}
+	// Renamed first, durably: a removal that is cut in the middle must not look like an entry that lost a file.
 	gone := filepath.Join(s.dir, tmpDir, removedPrefix+entryName(e.Seq, e.ID))
 	if err := s.disk.Rename(s.entryDir(e), gone); err != nil {
 		return fmt.Errorf("remove entry %d: %w", seq, err)
@@ -103,7 +109,11 @@ func (s *Spool) Remove(seq uint64, recordHash [32]byte) error {
 	s.entries = slices.Delete(s.entries, i, i+1)
 	s.bytes -= e.Bytes()
 	s.signal()
-	if err := s.disk.RemoveAll(gone); err != nil {
+	err := s.disk.SyncDir(filepath.Join(s.dir, queueDir))
+	if err == nil {
+		err = s.disk.RemoveAll(gone)
+	}
+	if err != nil {
 		return fmt.Errorf("remove entry %d: %w", seq, err)
 	}
 	return nil

@@ -4,25 +4,27 @@ package spool
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
 	"strconv"
-	"strings"
 )
 
 // recover reads the folder and clears what a crash left.
 func (s *Spool) recover() error {
-	for _, dir := range []string{s.dir, filepath.Join(s.dir, tmpDir), filepath.Join(s.dir, queueDir)} {
+	tmp, queue := filepath.Join(s.dir, tmpDir), filepath.Join(s.dir, queueDir)
+	for _, dir := range []string{tmp, queue} {
 		if err := s.disk.MkdirAll(dir); err != nil {
 			return err
 		}
 	}
-	// New folders must not be lost with the first entry in them.
-	if err := s.disk.SyncDir(s.dir); err != nil {
-		return err
+	// New folders must not be lost with the first entry in them. Nor is what the last process left durable because it is
+	// seen: the power may fail now, and what is done below relies on it.
+	for _, dir := range []string{filepath.Dir(s.dir), s.dir, tmp, queue} {
+		if err := s.disk.SyncDir(dir); err != nil {
+			return err
+		}
 	}
 	if err := s.readHead(); err != nil {
 		return err
@@ -46,7 +48,7 @@ func (s *Spool) readHead() error {
 	if err != nil {
 		return fmt.Errorf("read the chain's head: %w", err)
 	}
-	s.seq, s.hash = seq, sha256.Sum256(record)
+	s.seq, s.last, s.durable = seq, record, seq
 	return nil
 }
 
@@ -65,19 +67,10 @@ func (s *Spool) readQueue() error {
 		s.entries = append(s.entries, e)
 		s.bytes += e.Bytes()
 	}
-	if len(s.entries) == 0 {
-		return nil
+	if n := len(s.entries); n > 0 && s.entries[n-1].Seq > s.seq {
+		s.seq, s.last = s.entries[n-1].Seq, s.entries[n-1].Record
 	}
-	last := s.entries[len(s.entries)-1]
-	if last.Seq <= s.seq {
-		return nil
-	}
-	s.seq, s.hash = last.Seq, sha256.Sum256(last.Record)
-	// The rename that put it here may not be durable yet, and the head must not run ahead of the queue.
-	if err := s.disk.SyncDir(dir); err != nil {
-		return err
-	}
-	return s.writeHead(last.Record)
+	return nil
 }
 
 func (s *Spool) readEntry(name string) (Entry, error) {
@@ -109,7 +102,10 @@ func (s *Spool) readEntry(name string) (Entry, error) {
 	if len(e.Record) == 0 {
 		return Entry{}, errors.New("it has no record")
 	}
-	if e.Evicted { // finish what was begun
+	if e.Evicted { // finish what was begun, once the marker is there to stay
+		if err := s.disk.SyncDir(dir); err != nil {
+			return Entry{}, err
+		}
 		for _, p := range e.Parts {
 			if err := s.disk.RemoveAll(filepath.Join(dir, p.Name)); err != nil {
 				return Entry{}, err
@@ -130,13 +126,29 @@ func (s *Spool) clearDrafts() error {
 	}
 	for _, n := range names {
 		id := n.Name()
-		clip := id != recordFile && !strings.HasPrefix(id, removedPrefix)
-		if clip && s.cfg.Interrupted != nil {
+		if validName(id) && s.cfg.Interrupted != nil {
+			if err := s.empty(filepath.Join(dir, id)); err != nil {
+				return err
+			}
 			if _, err := s.append(id, s.cfg.Interrupted(id)); err != nil {
 				return fmt.Errorf("declare that clip %s was interrupted: %w", id, err)
 			}
 		}
 		if err := s.disk.RemoveAll(filepath.Join(dir, id)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// empty removes the files of a draft and leaves its folder: on a full disk they hold the room that the declaration needs.
+func (s *Spool) empty(dir string) error {
+	files, err := s.disk.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := s.disk.RemoveAll(filepath.Join(dir, f.Name())); err != nil {
 			return err
 		}
 	}
@@ -152,7 +164,7 @@ func decodeHead(b []byte) (seq uint64, record []byte, err error) {
 	number, rest, ok := bytes.Cut(b, []byte(" "))
 	record, end := bytes.CutSuffix(rest, []byte("\n"))
 	seq, err = strconv.ParseUint(string(number), 10, 64)
-	if !ok || !end || err != nil || seq == 0 || len(record) == 0 {
+	if !ok || !end || err != nil || seq == 0 || len(record) == 0 || !bytes.Equal(b, encodeHead(seq, record)) {
 		return 0, nil, errors.New("the file is damaged")
 	}
 	return seq, record, nil

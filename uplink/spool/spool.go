@@ -33,6 +33,7 @@ const (
 	headFile   = "head"
 	recordFile = "record"
 	markerFile = "evicted"
+	bareDraft  = "bare-record" // draft of an entry without files; no id has a dash
 )
 
 // SignFunc makes the record of an entry. It gets the entry's number, the hash of the record before (zeros for the first)
@@ -63,7 +64,8 @@ type Spool struct {
 	entries []Entry // in order of Seq
 	bytes   int64   // of the entries' files
 	seq     uint64  // of the last record
-	hash    [32]byte
+	last    []byte  // that record; nil before the first
+	durable uint64  // number in the head file
 	changed chan struct{} // closed, and made anew, when an entry is added or removed
 
 	unlock func() error // gives the folder up
@@ -104,7 +106,7 @@ func (s *Spool) Append(id string, sign SignFunc) (Entry, error) {
 
 // append commits an entry without files. The caller holds the lock, so that one such draft lives at a time.
 func (s *Spool) append(id string, sign SignFunc) (Entry, error) {
-	d, err := s.create(id, "record")
+	d, err := s.create(id, bareDraft)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -118,7 +120,7 @@ func (s *Spool) append(id string, sign SignFunc) (Entry, error) {
 // commit signs the record, makes the draft an entry and advances the head. The caller holds the lock.
 func (s *Spool) commit(d *Draft, sign SignFunc) (Entry, error) {
 	seq := s.seq + 1
-	record, err := sign(seq, s.hash, d.parts)
+	record, err := sign(seq, s.hash(), d.parts)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -136,17 +138,30 @@ func (s *Spool) commit(d *Draft, sign SignFunc) (Entry, error) {
 		return Entry{}, err
 	}
 	// The number is used from here on, whatever fails below: what is in the queue may be there after a crash, too.
-	s.seq, s.hash = seq, sha256.Sum256(record)
+	s.seq, s.last = seq, record
 	s.entries = append(s.entries, e)
 	s.bytes += e.Bytes()
 	s.signal()
+	return e, s.settle()
+}
+
+// settle makes the queue durable and then the head, which must not run ahead of it. The caller holds the lock.
+func (s *Spool) settle() error {
 	if err := s.disk.SyncDir(filepath.Join(s.dir, queueDir)); err != nil {
-		return e, fmt.Errorf("make entry %d durable: %w", seq, err)
+		return fmt.Errorf("make entry %d durable: %w", s.seq, err)
 	}
-	if err := s.writeHead(record); err != nil {
-		return e, fmt.Errorf("advance the chain's head: %w", err)
+	if err := s.writeHead(); err != nil {
+		return fmt.Errorf("advance the chain's head: %w", err)
 	}
-	return e, nil
+	return nil
+}
+
+// hash is of the last record; zeros before the first. The caller holds the lock.
+func (s *Spool) hash() (sum [32]byte) {
+	if s.last != nil {
+		sum = sha256.Sum256(s.last)
+	}
+	return sum
 }
 
 // signal tells those who wait that the queue changed. The caller holds the lock.
@@ -209,15 +224,19 @@ func (s *Spool) writeFile(path string, b []byte) error {
 }
 
 // writeHead replaces the head file, durably.
-func (s *Spool) writeHead(record []byte) error {
+func (s *Spool) writeHead() error {
 	path := filepath.Join(s.dir, headFile)
-	if err := s.writeFile(path+".new", encodeHead(s.seq, record)); err != nil {
+	if err := s.writeFile(path+".new", encodeHead(s.seq, s.last)); err != nil {
 		return err
 	}
 	if err := s.disk.Rename(path+".new", path); err != nil {
 		return err
 	}
-	return s.disk.SyncDir(s.dir)
+	if err := s.disk.SyncDir(s.dir); err != nil {
+		return err
+	}
+	s.durable = s.seq
+	return nil
 }
 
 func (s *Spool) entryDir(e Entry) string {

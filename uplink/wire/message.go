@@ -17,7 +17,9 @@ const (
 	MaxOffer   = 24 << 10
 	MaxReceipt = 8 << 10
 	MaxSmall   = 4 << 10 // have, refuse, status
-	maxText    = 512     // of a human-readable field
+	maxText    = 512     // of a refusal's message
+	maxWord    = 128     // of a status's words
+	maxRecord  = 16 << 10
 )
 
 const version = 1
@@ -126,8 +128,8 @@ func ParseStatus(b []byte) (m Status, err error) {
 }
 
 func (m Offer) valid() error {
-	if m.Version != version || m.Record == "" {
-		return errors.New("wrong version, or no record")
+	if m.Version != version || m.Record == "" || len(m.Record) > maxRecord || strings.ContainsFunc(m.Record, notJWS) {
+		return errors.New("wrong version, or not a record")
 	}
 	return nil
 }
@@ -147,7 +149,7 @@ func (m Refuse) valid() error {
 }
 
 func (m Status) valid() error {
-	if m.Version != version || m.State != Online && m.State != Offline || len(m.Release) > maxText || len(m.Boot) > maxText || m.Entries < 0 || m.Bytes < 0 {
+	if m.Version != version || m.State != Online && m.State != Offline || len(m.Release) > maxWord || len(m.Boot) > maxWord || m.Entries < 0 || m.Bytes < 0 {
 		return errors.New("wrong version, state, text or count")
 	}
 	return nil
@@ -159,11 +161,18 @@ func validClip(id string) bool {
 	return err == nil && len(b) == 16 && strings.ToLower(id) == id
 }
 
+// notJWS tells whether c never stands in a compact JWS (RFC 7515, 3.1).
+func notJWS(c rune) bool {
+	return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.'
+}
+
+// cut makes s fit maxText as the reader counts it: JSON would turn each invalid byte into three.
 func cut(s string) string {
-	if len(s) <= maxText {
-		return s
+	s = strings.ToValidUTF8(s, "?")
+	if len(s) > maxText {
+		s = strings.ToValidUTF8(s[:maxText], "")
 	}
-	return strings.ToValidUTF8(s[:maxText], "")
+	return s
 }
 
 func encode(m any, invalid error, most int) ([]byte, error) {

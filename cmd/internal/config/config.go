@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package config is the agent's configuration: one YAML file that composes the Configs of the packages.
+// [Load] reads a file over the defaults, [Default] is what an absent file means, [Reference] is the
+// commented file with all keys. Keys may be added; none changes its meaning.
+//
+// The file is strict: an unknown key, a value of the wrong kind or out of its range is an error with the
+// line, the column and, where one is near, the key that was meant.
+package config
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/nightjar-cam/nightjar/capture"
+	"github.com/nightjar-cam/nightjar/capture/clip"
+	"github.com/nightjar-cam/nightjar/motion"
+)
+
+// DefaultPath is where the agent looks for its configuration.
+const DefaultPath = "/etc/nightjar/nightjar.yml"
+
+// maxFile bounds a configuration, in bytes. The YAML library takes time in the square of the depth of
+// nesting: 64 KiB of brackets keep a laptop busy for 20 seconds. A file with 20 zones has about 6 KiB.
+const maxFile = 16 << 10
+
+// Config is the agent's whole configuration. Only cmd/nightjar may know it; a package gets its own part.
+type Config struct {
+	State  string        `yaml:"state"` // folder of keys and spool
+	Log    slog.Level    `yaml:"log"`
+	Camera Camera        `yaml:"camera"`
+	Motion motion.Config `yaml:"motion"`
+	Clip   clip.Config   `yaml:"clip"`
+	Spool  Spool         `yaml:"spool"`
+}
+
+// Camera says where frames come from.
+type Camera struct {
+	Source string  `yaml:"source"` // Synthetic or Replay
+	Path   string  `yaml:"path"`   // of the film, for Replay
+	Speed  float64 `yaml:"speed"`  // 1 is real time, 0 as fast as possible without losing a frame
+	Loop   bool    `yaml:"loop"`   // begin again at the end
+}
+
+// Values of Camera.Source.
+const (
+	Synthetic = "synthetic" // a made-up room with scripted visitors
+	Replay    = "replay"    // a film: Motion JPEG in AVI, or Y4M
+)
+
+// Spool bounds the queue of sealed clips that the hub does not have yet.
+type Spool struct {
+	MaxBytes int64 `yaml:"max_bytes"` // of all clips; beyond, the oldest is given up and declared lost
+}
+
+// Default returns the configuration of an empty file.
+func Default() Config {
+	return Config{
+		State:  "/var/lib/nightjar",
+		Log:    slog.LevelInfo,
+		Camera: Camera{Source: Synthetic, Speed: 1},
+		Motion: motion.DefaultConfig(),
+		Clip:   clip.DefaultConfig(),
+		Spool:  Spool{MaxBytes: 2 << 30},
+	}
+}
+
+//go:embed reference.yml
+var reference []byte
+
+// Reference returns the commented file with all keys at their defaults. The caller owns the bytes.
+func Reference() []byte { return append([]byte(nil), reference...) }
+
+// Load reads the file over the defaults and validates the whole. The error has a line for each mistake.
+func Load(path string) (Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w", err)
+	}
+	return parse(path, text)
+}
+
+func parse(file string, text []byte) (Config, error) {
+	if len(text) > maxFile {
+		return Config{}, fmt.Errorf("%s: more than %d bytes", file, maxFile)
+	}
+	c := Default()
+	if err := decode(file, text, &c); err != nil {
+		return Config{}, err
+	}
+	if err := c.Validate(); err != nil {
+		return Config{}, fmt.Errorf("%s: %w", file, err)
+	}
+	return c, nil
+}
+
+// Validate checks every part, and what the parts must be together.
+func (c Config) Validate() error {
+	if c.State == "" {
+		return errors.New("state: give a folder")
+	}
+	if err := c.Camera.validate(); err != nil {
+		return fmt.Errorf("camera: %w", err)
+	}
+	if err := c.Motion.Validate(); err != nil {
+		return fmt.Errorf("motion: %w", err)
+	}
+	if err := c.Clip.Validate(); err != nil {
+		return fmt.Errorf("clip: %w", err)
+	}
+	if c.Spool.MaxBytes <= 0 {
+		return fmt.Errorf("spool: max_bytes: %d: must be more than 0", c.Spool.MaxBytes)
+	}
+	return nil
+}
+
+func (c Camera) validate() error {
+	switch c.Source {
+	case Replay:
+		if c.Path == "" {
+			return errors.New("path: give the film that source: replay plays")
+		}
+	case Synthetic:
+		if c.Path != "" {
+			return fmt.Errorf("path: %s: source: synthetic plays no film; did you mean source: replay?", c.Path)
+		}
+	default:
+		return fmt.Errorf("source: %q: available are %s and %s", c.Source, Synthetic, Replay)
+	}
+	return capture.Playback{Speed: c.Speed, Loop: c.Loop}.Validate()
+}
+
+// Show returns the configuration as YAML that Load reads back to the same.
+func (c Config) Show() ([]byte, error) {
+	b, err := yaml.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("show configuration: %w", err)
+	}
+	return b, nil
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// sameList takes "zones: []" and no zones for the same.
+var sameList = cmpopts.EquateEmpty()
+
+// The shipped file says what the program does without it.
+func TestReferenceIsDefault(t *testing.T) {
+	got, err := parse("reference.yml", Reference())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Default(), got, sameList); diff != "" {
+		t.Errorf("reference.yml differs from the defaults (-default +reference):\n%s", diff)
+	}
+}
+
+// It names every key, each with a comment above.
+func TestReferenceIsComplete(t *testing.T) {
+	tree, err := parser.ParseBytes(Reference(), parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	complete(t, "", reflect.TypeFor[Config](), tree.Docs[0].Body)
+}
+
+func complete(t *testing.T, section string, typ reflect.Type, n ast.Node) {
+	pairs, ok := pairsOf(n)
+	if !ok {
+		t.Errorf("%s is no section", section)
+		return
+	}
+	known := fields(typ)
+	for _, pair := range pairs {
+		name := pair.Key.GetToken().Value
+		if field := known[name]; field.Kind() == reflect.Struct {
+			complete(t, section+name+".", field, pair.Value)
+		} else if pair.GetComment() == nil {
+			t.Errorf("%s%s has no comment", section, name)
+		}
+		delete(known, name)
+	}
+	for name := range known {
+		t.Errorf("%s%s is not in reference.yml", section, name)
+	}
+}
+
+func TestReferenceIsACopy(t *testing.T) {
+	Reference()[0] = 'x'
+	if Reference()[0] != '#' {
+		t.Error("a caller can change the reference")
+	}
+}
+
+// The zones that its comment shows are zones that may be written there.
+func TestReferenceExample(t *testing.T) {
+	text := string(Reference())
+	_, example, found := strings.Cut(text, "For example:\n")
+	example, _, found2 := strings.Cut(example, "  zones: []")
+	if !found || !found2 {
+		t.Fatal("no example found")
+	}
+	got, err := parse("example.yml", []byte("motion:\n  zones:\n"+strings.ReplaceAll(example, "  #", "")))
+	if err != nil || len(got.Motion.Zones) != 2 || got.Motion.Zones[0].Name != "door" {
+		t.Errorf("%v, zones %+v", err, got.Motion.Zones)
+	}
+}
+
+// A person can read up to 40 keys; what needs more belongs into the code.
+func TestFewKeys(t *testing.T) {
+	if n := keys(reflect.TypeFor[Config]()); n > 40 {
+		t.Errorf("%d keys", n)
+	}
+}
+
+func keys(t reflect.Type) (n int) {
+	for _, f := range fields(t) {
+		if f.Kind() == reflect.Struct {
+			n += keys(f)
+		} else {
+			n++
+		}
+	}
+	return n
+}
+
+func TestLoad(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "nightjar.yml")
+	load := func(text string) (Config, error) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return Load(file)
+	}
+	got, err := load("state: /tmp/x\ncamera:\n  source: replay\n  path: a.avi\n  speed: 8\n")
+	want := Default()
+	want.State, want.Camera = "/tmp/x", Camera{Source: Replay, Path: "a.avi", Speed: 8}
+	if diff := cmp.Diff(want, got, sameList); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	for _, tt := range []struct{ yaml, want string }{
+		{"camera:\n  sped: 2", file + `:2:3: unknown key "sped" in camera: did you mean "speed"?`},
+		{"camera: {source: usb}", file + `: camera: source: "usb": available are synthetic and replay`},
+		{"camera: {source: replay}", "camera: path: give the film"},
+		{"camera: {path: a.avi}", "did you mean source: replay?"},
+		{"camera: {speed: -1}", "camera: speed -1"},
+		{"state: ''", "state: give a folder"},
+		{"motion: {sensitivity: 100}", "motion: sensitivity is 100"},
+		{"motion: {zones: [{name: door, kind: includ, polygon: []}]}", `zone 1 ("door"): kind is "includ"`},
+		{"clip: {pre_roll: 1h}", file + ": clip: pre_roll 1h0m0s: must be 0s to 30s"},
+		{"clip:\n  preroll: 1s", `:2:3: unknown key "preroll" in clip: did you mean "pre_roll"?`},
+		{"clip: {lossless: true}", `unknown key "lossless" in clip`},
+		{"spool: {max_bytes: 0}", "max_bytes: 0: must be more than 0"},
+		{"log: loud", "log: want a word"},
+		{strings.Repeat("#\n", maxFile), "more than 16384 bytes"},
+	} {
+		if _, err := load(tt.yaml); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%.40q: %v\nwant %s", tt.yaml, err, tt.want)
+		}
+	}
+	if _, err := Load(file + ".not"); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("absent file: %v", err)
+	}
+}
+
+func TestShow(t *testing.T) {
+	c := Default()
+	c.Camera = Camera{Source: Replay, Path: "a: b #c", Speed: 0.5, Loop: true}
+	text, err := c.Show()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := parse("shown.yml", text)
+	if diff := cmp.Diff(c, got, sameList); err != nil || diff != "" {
+		t.Errorf("%s\n%v (-want +got):\n%s", text, err, diff)
+	}
+}
+
+// Whatever is in a file, reading it ends with an error or with a configuration that shows itself.
+func FuzzParse(f *testing.F) {
+	f.Add(Reference())
+	for _, seed := range []string{"", "#", "---\n---\n", "camera: {source: replay, path: \"\\0\"}", "camera: [", "? a\n: b", "a: &x [*x]", "<<: *x", "state: |\n x", "log: !!int 5", "{{{{{", "- - - -", "state: \x00"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c, err := parse("fuzz.yml", text)
+		if err != nil {
+			return
+		}
+		shown, err := c.Show()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := parse("shown.yml", shown)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, shown)
+		}
+		if diff := cmp.Diff(c, again, sameList); diff != "" {
+			t.Errorf("read, shown and read again (-first +second):\n%s", diff)
+		}
+	})
+}

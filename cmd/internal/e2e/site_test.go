@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// programs is the folder TestMain built nightjar, nightjar-hub and nightjarctl into.
+var programs string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "nightjar-e2e-")
+	if err == nil {
+		programs = dir
+		build := exec.Command("go", "build", "-o", dir+"/", "../../nightjar", "../../nightjar-hub", "../../nightjarctl")
+		build.Stdout, build.Stderr = os.Stderr, os.Stderr
+		err = build.Run()
+	}
+	code := 1
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "build the programs under test:", err)
+	} else {
+		code = m.Run()
+	}
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// A site is one owner, one hub and one camera in a folder of their own.
+type site struct {
+	t      *testing.T
+	dir    string
+	addr   string // the hub's, kept across its restarts
+	hub    *process
+	agents int // starts of the agent so far, to number its logs
+}
+
+const device = "porch"
+
+// newSite makes the owner's key, the hub and an enrolled camera, and leaves the hub running.
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{t: t, dir: t.TempDir(), addr: freeAddr(t)}
+	s.run("nightjarctl", "keygen", "-o", s.path("owner.key"))
+	s.run("nightjar-hub", "init", "--dir", s.path("hub"))
+	s.startHub()
+	token := strings.TrimSpace(s.run("nightjar-hub", "token", "--dir", s.path("hub"), "--device", device))
+	s.run("nightjar", "enroll", "--state", s.path("camera"), "--hub", s.addr, "--token", token, "--recipient", s.recipient())
+	return s
+}
+
+func (s *site) path(elem ...string) string {
+	return filepath.Join(append([]string{s.dir}, elem...)...)
+}
+
+// recipient is the public half that keygen wrote as a comment into the owner's file, as age-keygen does.
+func (s *site) recipient() string {
+	s.t.Helper()
+	key, err := os.ReadFile(s.path("owner.key"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(key)) {
+		if r, ok := strings.CutPrefix(line, "# public key: "); ok {
+			return strings.TrimSpace(r)
+		}
+	}
+	s.t.Fatalf("no public key in owner.key")
+	return ""
+}
+
+// run runs a program to its end and returns what it printed; a non-zero exit fails the test.
+func (s *site) run(name string, args ...string) string {
+	s.t.Helper()
+	out, stderr, err := s.try(name, args...)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, out, stderr)
+	}
+	return out
+}
+
+func (s *site) try(name string, args ...string) (stdout, stderr string, err error) {
+	var o, e bytes.Buffer
+	cmd := exec.Command(filepath.Join(programs, name), args...)
+	cmd.Stdout, cmd.Stderr = &o, &e
+	err = cmd.Run()
+	return o.String(), e.String(), err
+}
+
+// config writes the camera's configuration: the given camera section, short clips, everything else as shipped.
+func (s *site) config(name, camera string) string {
+	s.t.Helper()
+	file := s.path(name)
+	text := fmt.Sprintf("state: %s\n%s", s.path("camera"), camera)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	return file
+}
+
+func (s *site) startHub() {
+	s.t.Helper()
+	s.hub = s.start("hub.log", "nightjar-hub", "run", "--dir", s.path("hub"), "--listen", s.addr)
+	for range 400 {
+		if c, err := net.Dial("tcp", s.addr); err == nil {
+			c.Close()
+			return
+		}
+		if s.hub.done() {
+			s.t.Fatalf("hub ended at start:\n%s", s.hub.log())
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	s.t.Fatalf("hub does not listen on %s:\n%s", s.addr, s.hub.log())
+}
+
+func (s *site) startAgent(config string, args ...string) *process {
+	s.t.Helper()
+	s.agents++
+	return s.start(fmt.Sprintf("agent-%03d.log", s.agents), "nightjar", append([]string{"run", "--config", config}, args...)...)
+}
+
+// A process is a running program whose output goes to a file in the site's logs.
+type process struct {
+	cmd  *exec.Cmd
+	file string
+	exit chan struct{}
+	err  error // valid once exit is closed
+}
+
+func (s *site) start(log, name string, args ...string) *process {
+	s.t.Helper()
+	if err := os.MkdirAll(s.path("logs"), 0o700); err != nil {
+		s.t.Fatal(err)
+	}
+	p := &process{file: s.path("logs", log), exit: make(chan struct{})}
+	f, err := os.OpenFile(p.file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer f.Close()
+	p.cmd = exec.Command(filepath.Join(programs, name), args...)
+	p.cmd.Stdout, p.cmd.Stderr = f, f
+	// The kernel ends the program with the test, even when the test is killed.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := p.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.exit)
+	}()
+	s.t.Cleanup(p.kill)
+	return p
+}
+
+func (p *process) log() string {
+	b, _ := os.ReadFile(p.file)
+	return string(b)
+}
+
+func (p *process) done() bool {
+	select {
+	case <-p.exit:
+		return true
+	default:
+		return false
+	}
+}
+
+// kill sends SIGKILL and waits until the process is gone.
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	<-p.exit
+}
+
+// wait waits for the process to end by itself.
+func (p *process) wait(t *testing.T, limit time.Duration) {
+	t.Helper()
+	select {
+	case <-p.exit:
+		if p.err != nil {
+			t.Fatalf("%s: %v\n%s", p.cmd, p.err, p.log())
+		}
+	case <-time.After(limit):
+		p.kill()
+		t.Fatalf("%s still runs after %v\n%s", p.cmd, limit, p.log())
+	}
+}
+
+// clip is a row of `nightjarctl clips ls --json`.
+type clip struct {
+	ID         string    `json:"id"`
+	Seq        uint64    `json:"seq"`
+	Start      time.Time `json:"start"`
+	PTSUS      int64     `json:"pts_us"` // since the source was opened
+	DurationUS int64     `json:"duration_us"`
+	PreRollUS  int64     `json:"pre_roll_us"`
+	Frames     int       `json:"frames"`
+	Bytes      int64     `json:"bytes"`
+	Trigger    string    `json:"trigger"`
+}
+
+func (s *site) clips() []clip {
+	s.t.Helper()
+	var rows []clip
+	out := s.run("nightjarctl", "clips", "ls", "--store", s.path("hub"), "-i", s.path("owner.key"), "--json")
+	if err := json.Unmarshal([]byte(out), &rows); err != nil {
+		s.t.Fatalf("clips ls --json: %v\n%s", err, out)
+	}
+	return rows
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}

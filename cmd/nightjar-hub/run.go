@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"flag"
+	"log/slog"
+
+	"github.com/nightjar-cam/nightjar/cmd/internal/cli"
+	"github.com/nightjar-cam/nightjar/cmd/internal/task"
+	"github.com/nightjar-cam/nightjar/uplink/hub"
+)
+
+func runCommand() cli.Command {
+	var dir, listen string
+	var level slog.Level
+	return cli.Command{
+		Name:  "run",
+		Usage: "nightjar-hub run --dir DIR [--listen HOST:PORT] [--log LEVEL]",
+		Short: "Serve cameras until told to stop",
+		Long: `Serves enrolment and MQTT on one port, TLS 1.3 only. Logs to stderr; SIGINT or SIGTERM ends it in good order.
+Under systemd it belongs into a unit of Type=notify.`,
+		Flags: func(f *flag.FlagSet) {
+			f.StringVar(&dir, "dir", "", "folder that init made")
+			f.StringVar(&listen, "listen", ":8883", "address `HOST:PORT` to listen on; port 0 takes any free one and logs it")
+			f.TextVar(&level, "log", slog.LevelInfo, "least `LEVEL` to log: debug, info, warn or error")
+		},
+		Run: func(ctx context.Context, env *cli.Env, _ []string) error {
+			if dir == "" {
+				return cli.Usagef("run needs --dir")
+			}
+			log := cli.Log(env.Stderr, level)
+			h, err := hub.New(hub.Config{Dir: dir, Listen: listen}, log)
+			if err != nil {
+				return err
+			}
+			return task.Serve(ctx, log, h, task.Signals(log))
+		},
+	}
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/pion/mediadevices/pkg/driver"
+	"github.com/pion/mediadevices/pkg/prop"
+
+	"github.com/nightjar-cam/nightjar/capture"
+	"github.com/nightjar-cam/nightjar/capture/clip"
+	"github.com/nightjar-cam/nightjar/capture/h264"
+	"github.com/nightjar-cam/nightjar/capture/replay"
+	"github.com/nightjar-cam/nightjar/capture/synthetic"
+	"github.com/nightjar-cam/nightjar/cmd/internal/config"
+	"github.com/nightjar-cam/nightjar/motion"
+)
+
+// eye is everything from the sensor to the clip.
+type eye struct {
+	source   *capture.Source
+	camera   *camera
+	recorder *clip.Recorder
+}
+
+// cameraLabel is what the one camera of this board is called in the registry of drivers.
+const cameraLabel = "camera"
+
+func newEye(cfg config.Config, sink clip.Sink, log *slog.Logger) (*eye, error) {
+	source, err := openSource(cfg)
+	if err != nil {
+		return nil, err
+	}
+	format := source.Format()
+	detector, err := motion.New(cfg.Motion, format.Width, format.Height)
+	if err != nil {
+		return nil, errors.Join(err, source.Close())
+	}
+	cfg.Clip.Lossless = !format.Live
+	recorder := clip.NewRecorder(cfg.Clip, format, newEncoder, sink, log)
+	return &eye{source, newCamera(source, detector, recorder, log), recorder}, nil
+}
+
+func newEncoder(f capture.Format) (clip.Encoder, error) {
+	return h264.New(h264.Config{Width: f.Width, Height: f.Height, FrameRate: f.FrameRate})
+}
+
+func openSource(cfg config.Config) (*capture.Source, error) {
+	adapter, err := newDriver(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := capture.Register(cameraLabel, adapter); err != nil {
+		return nil, err
+	}
+	return capture.Open(cameraLabel, prop.Media{})
+}
+
+// newDriver makes the driver that the configuration asks for. What the recorder's ring holds is added to its pool.
+func newDriver(cfg config.Config) (driver.Adapter, error) {
+	c := cfg.Camera
+	held := cfg.Clip.RingBytes
+	switch c.Source {
+	case config.Replay:
+		return replay.New(replay.Config{Path: c.Path, Speed: c.Speed, Loop: c.Loop, Held: held})
+	case config.Synthetic:
+		scene := room()
+		scene.Speed, scene.Loop, scene.Held = c.Speed, c.Loop, held
+		return synthetic.New(scene)
+	}
+	return nil, fmt.Errorf("camera source %q is unknown", c.Source)
+}
+
+// room is what the synthetic camera shows: a visitor walks through every eight seconds, in front of sensor noise.
+func room() synthetic.Config {
+	scene := synthetic.Config{
+		Width: 640, Height: 360, Rate: capture.Rate{Num: 15, Den: 1}, Length: 40 * time.Second, Seed: 1, Noise: 3,
+	}
+	for at := 4 * time.Second; at < scene.Length; at += 8 * time.Second {
+		scene.Objects = append(scene.Objects, synthetic.Object{
+			From: at, To: at + 2*time.Second, Width: 0.12, Height: 0.5, Contrast: 70,
+			Path: []synthetic.Point{{X: -0.1, Y: 0.6}, {X: 1.1, Y: 0.6}},
+		})
+	}
+	return scene
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/nightjar-cam/nightjar/board/clock"
+	"github.com/nightjar-cam/nightjar/cmd/internal/cli"
+	"github.com/nightjar-cam/nightjar/cmd/internal/config"
+	"github.com/nightjar-cam/nightjar/cmd/internal/task"
+	"github.com/nightjar-cam/nightjar/keys"
+	"github.com/nightjar-cam/nightjar/keys/seal"
+	"github.com/nightjar-cam/nightjar/uplink"
+	"github.com/nightjar-cam/nightjar/uplink/spool"
+)
+
+// The state folder holds what the camera must not lose.
+func keysDir(state string) string  { return filepath.Join(state, "keys") }
+func spoolDir(state string) string { return filepath.Join(state, "spool") }
+
+func runCommand() cli.Command {
+	var file string
+	var drain bool
+	return cli.Command{
+		Name:  "run",
+		Usage: "nightjar run [--config FILE] [--drain]",
+		Short: "Watch, record and send until told to stop",
+		Long: `Watches the camera, records what moves, seals it to the owner's keys, and sends it to the hub.
+What the hub has not acknowledged with a signed receipt stays on the camera. Stop it with SIGINT or
+SIGTERM: the clip that is being recorded is closed and kept.`,
+		Flags: func(f *flag.FlagSet) {
+			configFlag(f, &file)
+			f.BoolVar(&drain, "drain", false, "when the source ends, send all that is spooled and exit; for a recording")
+		},
+		Run: func(ctx context.Context, env *cli.Env, args []string) error {
+			cfg, err := loadConfig(file)
+			if err != nil {
+				return err
+			}
+			log := slog.New(slog.NewTextHandler(env.Stderr, &slog.HandlerOptions{Level: cfg.Log}))
+			return run(ctx, cfg, drain, log)
+		},
+	}
+}
+
+// run builds the tasks and serves them.
+func run(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger) error {
+	s, credential, err := newSink(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer s.spool.Close()
+	eye, err := newEye(cfg, s, log)
+	if err != nil {
+		return err
+	}
+	defer eye.source.Close()
+	session := uplink.New(uplink.Config{
+		Release: cli.Version, Boot: s.boot, Body: partBody, Details: partDetails,
+	}, credential, s.spool, log)
+
+	tasks := []task.Task{task.Signals(log), eye.camera, eye.recorder, session}
+	if drain {
+		tasks = append(tasks, newDrain(eye, s.spool))
+	}
+	return task.Serve(ctx, log, tasks...)
+}
+
+// newSink opens keys and spool.
+func newSink(cfg config.Config, log *slog.Logger) (*sink, keys.Credential, error) {
+	var none keys.Credential
+	store, err := keys.OpenStore(keysDir(cfg.State))
+	if err != nil {
+		return nil, none, err
+	}
+	credential, err := store.Credential()
+	if err != nil {
+		return nil, none, err
+	}
+	identity, err := store.Identity()
+	if err != nil {
+		return nil, none, err
+	}
+	recipients, err := loadRecipients(store)
+	if err != nil {
+		return nil, none, err
+	}
+	s := &sink{
+		device: credential.Device, boot: clock.BootID(), identity: identity, recipients: recipients,
+		clock: clock.System(time.Time{}), log: log,
+	}
+	s.spool, err = spool.Open(spoolDir(cfg.State), spool.Config{
+		MaxBytes: cfg.Spool.MaxBytes, Evicted: s.evicted, Interrupted: s.interrupted,
+	})
+	return s, credential, err
+}
+
+func loadRecipients(store *keys.Store) ([]age.Recipient, error) {
+	lines, err := store.Recipients()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, noRecipient()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return seal.Recipients(strings.NewReader(string(lines)))
+}
+
+// A drain is the task of `run --drain`: it stops the agent when the source has ended, the last clip is recorded and the
+// spool is empty.
+type drain struct {
+	eye   *eye
+	spool *spool.Spool
+	ready chan struct{}
+}
+
+func newDrain(e *eye, sp *spool.Spool) *drain {
+	d := &drain{e, sp, make(chan struct{})}
+	close(d.ready)
+	return d
+}
+
+func (d *drain) String() string         { return "drain" }
+func (d *drain) Ready() <-chan struct{} { return d.ready }
+
+func (d *drain) Run(ctx context.Context) error {
+	select {
+	case <-d.eye.recorder.Done():
+	case <-ctx.Done():
+		return nil
+	}
+	for {
+		changed := d.spool.Changed()
+		if entries, _ := d.spool.Usage(); entries == 0 {
+			return task.ErrStop
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/nightjar-cam/nightjar/board/clock"
+	"github.com/nightjar-cam/nightjar/capture/clip"
+	"github.com/nightjar-cam/nightjar/keys"
+	"github.com/nightjar-cam/nightjar/keys/record"
+	"github.com/nightjar-cam/nightjar/keys/seal"
+	"github.com/nightjar-cam/nightjar/uplink/spool"
+)
+
+// The names of a clip's two sealed parts in the spool.
+const (
+	partBody    = "clip"
+	partDetails = "details"
+)
+
+// sink is where capture and uplink meet: it seals what the recorder writes, signs a record of it
+// and commits both to the spool. It is the recorder's alone; the spool has its own lock.
+type sink struct {
+	device     string
+	boot       string
+	identity   keys.Identity
+	recipients []age.Recipient
+	spool      *spool.Spool
+	clock      clock.Clock
+	log        *slog.Logger
+}
+
+// Create opens a clip. Nothing of it reaches the disk but through the age writer.
+func (s *sink) Create(start clip.Start) (clip.Output, error) {
+	draft, err := s.spool.Create(start.ID)
+	if err != nil {
+		return nil, fmt.Errorf("spool clip %s: %w", start.ID, err)
+	}
+	part, err := draft.Part(partBody)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("spool clip %s: %w", start.ID, err), draft.Abort())
+	}
+	body, err := seal.NewWriter(part, s.recipients)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("seal clip %s: %w", start.ID, err), part.Close(), draft.Abort())
+	}
+	return &output{sink: s, draft: draft, part: part, body: body}, nil
+}
+
+// Lost declares what could not be recorded. A loss that cannot be declared either is at least logged.
+func (s *sink) Lost(l clip.Loss) {
+	entry, err := s.spool.Append(l.Clip, s.loss(record.Loss{
+		Reason: l.Reason, Clip: l.Clip, From: instant(l.From.Time), To: instant(l.To.Time), Frames: l.Frames,
+	}))
+	if err != nil {
+		s.log.Error("loss could not be declared", "reason", l.Reason, "clip", l.Clip, "err", err)
+		return
+	}
+	s.log.Warn("loss declared", "seq", entry.Seq, "reason", l.Reason, "clip", l.Clip, "frames", l.Frames)
+}
+
+// evicted is the record the spool asks for when it gives up a clip's body for want of room.
+func (s *sink) evicted(e spool.Entry) spool.SignFunc {
+	now := instant(s.clock.Now().Time)
+	return s.loss(record.Loss{Reason: record.Evicted, Clip: e.ID, From: now, To: now})
+}
+
+// interrupted is the record the spool asks for when it finds a clip that was being recorded when the agent ended. When that
+// was is not known any more.
+func (s *sink) interrupted(id string) spool.SignFunc {
+	now := instant(s.clock.Now().Time)
+	return s.loss(record.Loss{Reason: record.Interrupted, Clip: id, From: now, To: now})
+}
+
+func (s *sink) loss(l record.Loss) spool.SignFunc {
+	return s.sign(func(r *record.Record, _ []spool.Part) { r.Kind, r.Loss = record.KindLoss, &l })
+}
+
+// instant is a time as records write it.
+func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// sign makes a signer for the next record of the chain; fill sets its kind and content.
+func (s *sink) sign(fill func(*record.Record, []spool.Part)) spool.SignFunc {
+	return func(seq uint64, prev [32]byte, parts []spool.Part) ([]byte, error) {
+		now := s.clock.Now()
+		r := record.Record{
+			Version: record.Version,
+			Device:  s.device,
+			Seq:     seq,
+			Prev:    hex.EncodeToString(prev[:]),
+			Boot:    s.boot,
+			Time:    instant(now.Time),
+			Quality: string(now.Quality),
+		}
+		fill(&r, parts)
+		return record.Sign(s.identity.Key(), r)
+	}
+}
+
+// output is one clip on its way through the seal into a draft.
+type output struct {
+	sink  *sink
+	draft *spool.Draft
+	part  io.Closer
+	body  io.WriteCloser
+}
+
+func (o *output) Write(p []byte) (int, error) { return o.body.Write(p) }
+
+// Commit seals the details, signs the record and makes the clip durable.
+func (o *output) Commit(sum clip.Summary) error {
+	err := errors.Join(o.body.Close(), o.part.Close())
+	if err == nil {
+		err = o.details(sum)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("seal clip %s: %w", sum.ID, err), o.draft.Abort())
+	}
+	entry, err := o.draft.Commit(o.sink.sign(func(r *record.Record, parts []spool.Part) {
+		r.Kind, r.Clip = record.KindClip, clipRecord(sum, parts)
+	}))
+	if err != nil {
+		return errors.Join(fmt.Errorf("commit clip %s: %w", sum.ID, err), o.draft.Abort())
+	}
+	o.sink.log.Info("clip recorded", "seq", entry.Seq, "id", sum.ID, "duration", sum.Duration.Round(time.Millisecond),
+		"frames", sum.Frames, "dropped", sum.Dropped)
+	return nil
+}
+
+func (o *output) details(sum clip.Summary) error {
+	plain, err := sealedDetails(sum).Marshal()
+	if err != nil {
+		return err
+	}
+	part, err := o.draft.Part(partDetails)
+	if err != nil {
+		return err
+	}
+	w, err := seal.NewWriter(part, o.sink.recipients)
+	if err != nil {
+		return errors.Join(err, part.Close())
+	}
+	_, err = w.Write(plain)
+	return errors.Join(err, w.Close(), part.Close())
+}
+
+// Abort throws the draft away; the recorder declares the loss.
+func (o *output) Abort(reason error) error {
+	o.sink.log.Warn("clip aborted", "err", reason)
+	return errors.Join(o.part.Close(), o.draft.Abort())
+}
+
+// clipRecord is what the hub may know of a clip: when, how long, how much, and the hashes.
+func clipRecord(sum clip.Summary, parts []spool.Part) *record.Clip {
+	c := &record.Clip{
+		ID:         sum.ID,
+		Start:      instant(sum.Wall.Time),
+		Quality:    string(sum.Wall.Quality),
+		DurationUS: sum.Duration.Microseconds(),
+		PreRollUS:  sum.PreRoll.Microseconds(),
+		Frames:     sum.Frames,
+		Dropped:    sum.Dropped,
+		Continues:  sum.Continues,
+	}
+	for _, p := range parts {
+		part := record.Part{Size: p.Size, SHA256: hex.EncodeToString(p.SHA256[:])}
+		switch p.Name {
+		case partBody:
+			c.Body = part
+		case partDetails:
+			c.Details = part
+		}
+	}
+	return c
+}
+
+// sealedDetails is what only the owner may know of it.
+func sealedDetails(sum clip.Summary) seal.Details {
+	d := seal.Details{
+		Version: seal.DetailsVersion,
+		Clip:    sum.ID,
+		Start:   sum.Wall.Time.UTC(),
+		PTSUS:   sum.PTS.Microseconds(),
+		Trigger: sum.Why,
+		Peak:    sum.Peak,
+		Zones:   sum.Zones,
+		Width:   sum.Width,
+		Height:  sum.Height,
+
+		ContactSheet: sum.ContactSheet,
+	}
+	for _, s := range sum.Track {
+		sample := seal.Sample{OffsetUS: s.Offset.Microseconds(), Score: s.Score}
+		for _, b := range s.Boxes {
+			sample.Boxes = append(sample.Boxes, [4]float64{b.X0, b.Y0, b.X1, b.Y1})
+		}
+		d.Track = append(d.Track, sample)
+	}
+	return d
+}

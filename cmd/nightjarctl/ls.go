@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/nightjar-cam/nightjar/cmd/internal/cli"
+	"github.com/nightjar-cam/nightjar/keys/seal"
+)
+
+// row is a clip in the answer of ls. The last four come from the sealed details and need the owner's key.
+type row struct {
+	Device     string    `json:"device"`
+	ID         string    `json:"id"`
+	Seq        uint64    `json:"seq"`
+	State      string    `json:"state"` // stored, evicted (the camera declared it lost), or missing
+	Start      time.Time `json:"start"`
+	Quality    string    `json:"quality"` // of the start: synced, free or unset
+	DurationUS int64     `json:"duration_us"`
+	PreRollUS  int64     `json:"pre_roll_us"`
+	Frames     int       `json:"frames"`
+	Dropped    int       `json:"dropped"`
+	Bytes      int64     `json:"bytes"` // of the sealed clip
+	Continues  string    `json:"continues,omitempty"`
+
+	PTSUS   *int64   `json:"pts_us,omitempty"`
+	Trigger string   `json:"trigger,omitempty"`
+	Peak    float64  `json:"peak,omitempty"`
+	Zones   []string `json:"zones,omitempty"`
+}
+
+func lsCommand() cli.Command {
+	var from source
+	var key string
+	var asJSON bool
+	return cli.Command{
+		Name:  "ls",
+		Usage: "nightjarctl clips ls --store DIR [-i FILE] [--device ID] [--json]",
+		Short: "List clips",
+		Long: `Lists the clips of all cameras, or of one, in the order they were recorded. Anyone with the hub's folder can
+see when a clip starts, how long and how large it is. What triggered it and where is sealed: give the
+owner's key with -i. Times are UTC; CLOCK says what the camera knew of the time: synced, free (a running
+clock that nothing confirmed) or unset.`,
+		Flags: func(f *flag.FlagSet) {
+			from.flags(f)
+			f.StringVar(&key, "i", "", "owner's key `FILE`, to show what triggered each clip")
+			cli.JSONFlag(f, &asJSON)
+		},
+		Run: func(_ context.Context, env *cli.Env, _ []string) error {
+			rows, err := list(from, key)
+			if rows == nil && err != nil {
+				return err
+			}
+			// What can be relied on is shown; the exit code says that it is not all.
+			if asJSON {
+				return errors.Join(err, env.JSON(rows))
+			}
+			return errors.Join(err, table(env.Stdout, rows, key != ""))
+		},
+	}
+}
+
+// list returns rows, not nil, and what could not be read; or no rows and why.
+func list(from source, key string) ([]row, error) {
+	var owner []age.Identity
+	if key != "" {
+		var err error
+		if owner, err = identities(key); err != nil {
+			return nil, err
+		}
+	}
+	clips, err := from.clips()
+	if clips == nil && err != nil {
+		return nil, err
+	}
+	errs := []error{err}
+	rows := make([]row, 0, len(clips))
+	for _, c := range clips {
+		r := row{
+			Device: c.device.ID, ID: c.ID, Seq: c.seq, State: c.state(), Start: c.Start, Quality: c.Quality,
+			DurationUS: c.DurationUS, PreRollUS: c.PreRollUS, Frames: c.Frames, Dropped: c.Dropped,
+			Bytes: c.Body.Size, Continues: c.Continues,
+		}
+		if owner != nil && r.State == "stored" {
+			d, err := c.details(owner)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("clip %s: %w", c.ID, err))
+			} else {
+				r.PTSUS, r.Trigger, r.Peak, r.Zones = &d.PTSUS, d.Trigger, d.Peak, d.Zones
+			}
+		}
+		rows = append(rows, r)
+	}
+	return rows, errors.Join(errs...)
+}
+
+func (c clip) state() string {
+	_, err := os.Stat(c.device.ClipPath(c.ID))
+	switch {
+	case err == nil:
+		return "stored"
+	case c.evicted > 0:
+		return "evicted"
+	}
+	return "missing"
+}
+
+// details opens the clip's sealed details.
+func (c clip) details(owner []age.Identity) (seal.Details, error) {
+	// The record is signed, but its size is not ours to trust with memory.
+	if c.Details.Size > 2*seal.MaxDetails {
+		return seal.Details{}, fmt.Errorf("details of %d bytes: too large", c.Details.Size)
+	}
+	var plain bytes.Buffer
+	if err := unseal(&plain, c.device.DetailsPath(c.ID), c.Details, owner); err != nil {
+		return seal.Details{}, err
+	}
+	d, err := seal.ParseDetails(&plain)
+	if err == nil && d.Clip != c.ID {
+		err = fmt.Errorf("%w: details of clip %s", errAltered, d.Clip)
+	}
+	return d, err
+}
+
+func table(out io.Writer, rows []row, opened bool) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprint(w, "CAMERA\tCLIP\tSTART\tCLOCK\tLENGTH\tFRAMES\tBYTES\tSTATE")
+	if opened {
+		fmt.Fprint(w, "\tTRIGGER")
+	}
+	fmt.Fprintln(w)
+	for _, r := range rows {
+		length := time.Duration(r.DurationUS) * time.Microsecond
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.1fs\t%d\t%d\t%s", r.Device, r.ID[:8], r.Start.UTC().Format("2006-01-02 15:04:05"),
+			cli.Printable(r.Quality), length.Seconds(), r.Frames, r.Bytes, r.State)
+		if opened {
+			fmt.Fprintf(w, "\t%s", cli.Printable(r.Trigger))
+		}
+		fmt.Fprintln(w)
+	}
+	return w.Flush()
+}

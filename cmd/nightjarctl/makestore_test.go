@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/nightjar-cam/nightjar/keys"
+	"github.com/nightjar-cam/nightjar/keys/record"
+	"github.com/nightjar-cam/nightjar/keys/seal"
+	"github.com/nightjar-cam/nightjar/uplink/hub/archive"
+)
+
+// makestore DIR RECIPIENT makes a hub's folder as two cameras fill it, sealed to RECIPIENT:
+//
+//	porch  1 clip aaaa…, 2 clip abbb…, 3 clip cccc…, 4 loss: abbb… was evicted, its files are not there
+//	yard   1 clip dddd…
+//
+// The film of clip aaaa… is the text "film aaaa…".
+func makestore() {
+	if len(os.Args) != 3 {
+		panic("makestore DIR RECIPIENT")
+	}
+	recipients, err := seal.Recipients(strings.NewReader(os.Args[2]))
+	must(err)
+	porch := newCamera(os.Args[1], "porch", recipients)
+	porch.clip("a" + strings.Repeat("a", 31))
+	porch.clip("a" + strings.Repeat("b", 31))
+	porch.clip(strings.Repeat("c", 32))
+	porch.evict("a" + strings.Repeat("b", 31))
+	yard := newCamera(os.Args[1], "yard", recipients)
+	yard.clip(strings.Repeat("d", 32))
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// camera writes into the store what a hub would have taken from it.
+type camera struct {
+	store, id  string
+	identity   keys.Identity
+	recipients []age.Recipient
+	seq        uint64
+	prev       [32]byte
+}
+
+// noon is when the first clip starts.
+var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+
+func newCamera(store, id string, recipients []age.Recipient) *camera {
+	c := &camera{store: store, id: id, recipients: recipients}
+	var err error
+	c.identity, err = keys.NewIdentity()
+	must(err)
+	about, err := archive.About{ID: id, Identity: c.identity.Public(), Enrolled: noon}.Marshal()
+	must(err)
+	for _, path := range []string{archive.RecordPath(c.dir(), 1), archive.ClipPath(c.dir(), "x")} {
+		must(os.MkdirAll(filepath.Dir(path), 0o700))
+	}
+	must(os.WriteFile(archive.AboutPath(c.dir()), about, 0o600))
+	return c
+}
+
+func (c *camera) dir() string { return archive.DeviceDir(c.store, c.id) }
+
+func (c *camera) sign(r record.Record) {
+	c.seq++
+	r.Version, r.Device, r.Seq, r.Prev = record.Version, c.id, c.seq, hex.EncodeToString(c.prev[:])
+	r.Boot, r.Time, r.Quality = "boot", noon, "synced"
+	jws, err := record.Sign(c.identity.Key(), r)
+	must(err)
+	c.prev = record.Hash(jws)
+	must(os.WriteFile(archive.RecordPath(c.dir(), c.seq), jws, 0o600))
+}
+
+// sealed writes plain to path, sealed, and returns what the record says of it.
+func (c *camera) sealed(path string, plain []byte) record.Part {
+	var b bytes.Buffer
+	w, err := seal.NewWriter(&b, c.recipients)
+	must(err)
+	_, err = w.Write(plain)
+	must(err)
+	must(w.Close())
+	must(os.WriteFile(path, b.Bytes(), 0o600))
+	sum := sha256.Sum256(b.Bytes())
+	return record.Part{Size: int64(b.Len()), SHA256: hex.EncodeToString(sum[:])}
+}
+
+func (c *camera) clip(id string) {
+	start := noon.Add(time.Duration(c.seq) * time.Minute)
+	details, err := seal.Details{Version: seal.DetailsVersion, Clip: id, Start: start, PTSUS: int64(c.seq) * 6e7, Trigger: "motion",
+		Peak: 0.5, Zones: []string{"door"}, Width: 640, Height: 360, ContactSheet: []byte("sheet " + id)}.Marshal()
+	must(err)
+	c.sign(record.Record{Kind: record.KindClip, Clip: &record.Clip{
+		ID: id, Start: start, Quality: "synced", DurationUS: 12_400_000, PreRollUS: 3_000_000, Frames: 310,
+		Body:    c.sealed(archive.ClipPath(c.dir(), id), fmt.Appendf(nil, "film %s", id)),
+		Details: c.sealed(archive.DetailsPath(c.dir(), id), details),
+	}})
+}
+
+func (c *camera) evict(id string) {
+	must(os.Remove(archive.ClipPath(c.dir(), id)))
+	must(os.Remove(archive.DetailsPath(c.dir(), id)))
+	c.sign(record.Record{Kind: record.KindLoss, Loss: &record.Loss{Reason: record.Evicted, Clip: id, From: noon, To: noon.Add(time.Minute), Frames: 310}})
+}

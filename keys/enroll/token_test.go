@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package enroll
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+// testToken is a token with all bits in use.
+func testToken() (t Token) {
+	for i := range t.Secret {
+		t.Secret[i] = byte(0xa0 + i)
+	}
+	for i := range t.CA {
+		t.CA[i] = byte(7 * i)
+	}
+	return t
+}
+
+func TestTokenRoundTrip(t *testing.T) {
+	for _, want := range []Token{{}, testToken()} {
+		word := want.String()
+		for _, typed := range []string{word, strings.ToUpper(word), " " + word + "\r\n"} {
+			if got, err := ParseToken(typed); err != nil || got != want {
+				t.Errorf("%q: got %v, %v", typed, got, err)
+			}
+		}
+	}
+}
+
+// A token on paper outlives a release.
+func TestTokenGolden(t *testing.T) {
+	const want = "njt1ucq2fi5euwtkpkfjvkv2zlnov4aaodqvdqrsumjyh5de2vc3mjuxa536qwgjhgvbvcx3npoezpjnt4nokciq"
+	if got := testToken().String(); got != want {
+		t.Errorf("token %s, want %s", got, want)
+	}
+}
+
+func TestTokenTypo(t *testing.T) {
+	word := testToken().String()
+	for i := range word {
+		for _, c := range "a7b2-1 \n" {
+			if typed := word[:i] + string(c) + word[i+1:]; typed != word {
+				if got, err := ParseToken(typed); !errors.Is(err, ErrTokenTypo) || got != (Token{}) {
+					t.Errorf("%q: got %v, %v", typed, got, err)
+				}
+			}
+		}
+		if i > 0 && word[i] != word[i-1] {
+			if swapped := word[:i-1] + word[i:i+1] + word[i-1:i] + word[i+1:]; !isTypo(swapped) {
+				t.Errorf("%q was taken", swapped)
+			}
+		}
+		if !isTypo(word[:i]) || !isTypo(word[i+1:]) || !isTypo(word[:i]+word[i+1:]) {
+			t.Errorf("cut at %d: was taken", i)
+		}
+	}
+	for _, typed := range []string{"", "njt1", word + "a", word + word, "njt2" + word[4:], strings.Repeat("x", 1<<20)} {
+		if !isTypo(typed) {
+			t.Errorf("%.100q was taken", typed)
+		}
+	}
+}
+
+func isTypo(word string) bool {
+	_, err := ParseToken(word)
+	return errors.Is(err, ErrTokenTypo)
+}
+
+func TestTokenIsNotLogged(t *testing.T) {
+	var out bytes.Buffer
+	slog.New(slog.NewTextHandler(&out, nil)).Info("test", "token", testToken())
+	if strings.Contains(out.String(), testToken().String()) || !strings.Contains(out.String(), "enrolment token") {
+		t.Errorf("logged %s", &out)
+	}
+}
+
+// FuzzParseToken checks that each token has one spelling, but for case and white space around it.
+func FuzzParseToken(f *testing.F) {
+	f.Add(testToken().String())
+	f.Add(strings.ToUpper(Token{}.String()))
+	f.Fuzz(func(t *testing.T, word string) {
+		token, err := ParseToken(word)
+		if err == nil && token.String() != strings.ToLower(strings.TrimSpace(word)) {
+			t.Fatalf("%q is read as %s", word, token)
+		}
+		if err != nil && !errors.Is(err, ErrTokenTypo) {
+			t.Fatal(err)
+		}
+	})
+}

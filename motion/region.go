@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package motion
+
+import "time"
+
+// livelyShare: one in so many blocks of a region that moves changes from picture to picture.
+const livelyShare = 16
+
+// maxBoxes bounds Result.Boxes.
+const maxBoxes = 16
+
+// region is a set of blocks that touch by a side or a corner.
+type region struct {
+	label          int32
+	blocks         int
+	hits           int // strong blocks
+	alive          int // blocks that changed of late
+	weight         int // samples that differ
+	x0, y0, x1, y1 int // in blocks, x1 and y1 exclusive
+}
+
+// finder joins blocks that differ to regions. Its memory is allocated once.
+type finder struct {
+	grid   grid
+	labels []int32  // per block: 0, or the region it is in
+	queue  []int32  // the blocks of the region that flood found last
+	top    []region // the largest regions of the frame that count, the largest first
+	area   int      // blocks in all regions that count
+	weight int      // samples in them that differ
+}
+
+func newFinder(g grid) finder {
+	n := g.blocks()
+	return finder{grid: g, labels: make([]int32, n), queue: make([]int32, 0, n), top: make([]region, 0, maxBoxes)}
+}
+
+func (f *finder) reset() {
+	clear(f.labels)
+	f.top, f.area, f.weight = f.top[:0], 0, 0
+}
+
+// regions looks for regions of at least so many strong blocks, least, and tells whether there is one. While something
+// moves already, half of that counts too, and weak blocks do. A region that is still is no motion, and if it is
+// so for long, background.
+func (d *Detector) regions(p Plane, least int, pts time.Duration) (strong bool) {
+	d.find.reset()
+	next := int32(1)
+	for i := range d.blocks {
+		if d.blocks[i].level != levelStrong || d.find.labels[i] != 0 {
+			continue
+		}
+		r := d.find.flood(d.blocks, i, next, pts)
+		next++
+		d.settle(p, r, pts)
+		switch {
+		case r.alive*livelyShare < r.blocks:
+			continue
+		case r.hits >= least:
+			strong = true
+		case !d.moving || 2*r.blocks < least:
+			continue
+		}
+		d.find.add(r)
+	}
+	return strong
+}
+
+// settle absorbs what has been still for long enough: a whole region when hardly anything in it changed, or single
+// blocks after four times as long.
+func (d *Detector) settle(p Plane, r region, pts time.Duration) {
+	wait := d.cfg.Absorb
+	if d.light.on {
+		wait = min(wait, lightHurry)
+	}
+	old := 0
+	for _, i := range d.find.queue {
+		if b := &d.blocks[i]; pts-max(b.still, b.since) >= wait {
+			old++
+		}
+	}
+	whole := (r.blocks-old)*livelyShare < r.blocks
+	for _, i := range d.find.queue {
+		if b := &d.blocks[i]; whole || pts-max(b.still, b.since) >= 4*wait {
+			d.absorb(p, int(i))
+		}
+	}
+}
+
+// flood labels the region of block i and leaves its blocks in queue.
+func (f *finder) flood(blocks []block, i int, label int32, pts time.Duration) region {
+	r := region{label: label, x0: f.grid.cols, y0: f.grid.rows}
+	f.labels[i] = label
+	f.queue = append(f.queue[:0], int32(i))
+	for k := 0; k < len(f.queue); k++ {
+		b := &blocks[f.queue[k]]
+		x, y := int(f.queue[k])%f.grid.cols, int(f.queue[k])/f.grid.cols
+		r.blocks++
+		r.x0, r.y0, r.x1, r.y1 = min(r.x0, x), min(r.y0, y), max(r.x1, x+1), max(r.y1, y+1)
+		r.weight += int(b.differ)
+		if b.level == levelStrong {
+			r.hits++
+		}
+		if pts-b.still < lively {
+			r.alive++
+		}
+		for ny := max(0, y-1); ny <= min(y+1, f.grid.rows-1); ny++ {
+			for nx := max(0, x-1); nx <= min(x+1, f.grid.cols-1); nx++ {
+				n := ny*f.grid.cols + nx
+				if blocks[n].level != levelNone && f.labels[n] == 0 {
+					f.labels[n] = label
+					f.queue = append(f.queue, int32(n))
+				}
+			}
+		}
+	}
+	return r
+}
+
+// add counts r, and puts it among the largest.
+func (f *finder) add(r region) {
+	f.area += r.blocks
+	f.weight += r.weight
+	i := len(f.top)
+	if i < maxBoxes {
+		f.top = append(f.top, r)
+	} else if i--; f.top[i].blocks >= r.blocks {
+		return
+	}
+	for ; i > 0 && f.top[i-1].blocks < r.blocks; i-- {
+		f.top[i] = f.top[i-1]
+	}
+	f.top[i] = r
+}
+
+// boxes appends the boxes around the largest regions.
+func (f *finder) boxes(boxes []Box) []Box {
+	w, h := float64(f.grid.w), float64(f.grid.h)
+	for _, r := range f.top {
+		boxes = append(boxes, Box{
+			X0: float64(r.x0*side) / w, Y0: float64(r.y0*side) / h,
+			X1: float64(min(r.x1*side, f.grid.w)) / w, Y1: float64(min(r.y1*side, f.grid.h)) / h,
+		})
+	}
+	return boxes
+}
+
+// zones appends the names of the zones with a block of one of the largest regions.
+func (f *finder) zones(names []string, member []uint64, zones []Zone) []string {
+	var seen uint64
+	for _, r := range f.top {
+		for y := r.y0; y < r.y1; y++ {
+			for x := r.x0; x < r.x1; x++ {
+				if b := y*f.grid.cols + x; f.labels[b] == r.label {
+					seen |= member[b]
+				}
+			}
+		}
+	}
+	for i, z := range zones {
+		if seen>>i&1 != 0 {
+			names = append(names, z.Name)
+		}
+	}
+	return names
+}
