@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -192,6 +193,32 @@ func TestClientTLS(t *testing.T) {
 		if test.good && (err != nil || device != "front-door") || !test.good && err == nil {
 			t.Errorf("%s: server saw %q, error %v", name, device, err)
 		}
+	}
+}
+
+// A board that was just switched on thinks that it is 2000, as the bubble's clock does.
+func TestClientTLSWithAnUnsetClock(t *testing.T) {
+	hub, now := newHub(t), time.Now()
+	pool := x509.NewCertPool()
+	pool.AddCert(hub.ca)
+	server := &tls.Config{
+		Certificates: []tls.Certificate{hub.issue(t, keys.HubName, x509.ExtKeyUsageServerAuth)},
+		ClientCAs:    pool, ClientAuth: tls.RequireAndVerifyClientCert, Time: func() time.Time { return now },
+	}
+	c := hub.credential(t)
+	synctest.Test(t, func(t *testing.T) {
+		good, plain := c.ClientTLS(), c.ClientTLS()
+		plain.Time = nil // what crypto/tls does by itself
+		if _, err := reach(t, server, good); err != nil {
+			t.Error(err)
+		}
+		if _, err := reach(t, server, plain); err == nil {
+			t.Error("the bubble's clock does not show in the handshake")
+		}
+	})
+	ended := &x509.Certificate{NotBefore: now.Add(-2 * time.Hour), NotAfter: now.Add(-time.Hour)}
+	if got := keys.NowSince(ended); !got.After(ended.NotAfter) {
+		t.Errorf("a certificate that ended is checked at %v", got)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 )
 
 // Identity is a device's long-lived Ed25519 key: it signs records and enrolment requests. The zero value holds no key.
@@ -77,7 +78,8 @@ func (c Credential) Format(f fmt.State, _ rune)   { io.WriteString(f, c.String()
 func (c Credential) LogValue() slog.Value         { return slog.StringValue(c.String()) }
 func (c Credential) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// ClientTLS returns the configuration to reach the hub with: TLS 1.3, the hub's CA and no other, our certificate always.
+// ClientTLS returns the configuration to reach the hub with: TLS 1.3, the hub's CA and no other, our certificate always. The
+// certificate needs its Leaf.
 func (c Credential) ClientTLS() *tls.Config {
 	roots := x509.NewCertPool()
 	roots.AddCert(c.CA)
@@ -85,9 +87,19 @@ func (c Credential) ClientTLS() *tls.Config {
 		MinVersion: tls.VersionTLS13,
 		RootCAs:    roots,
 		ServerName: HubName,
+		Time:       func() time.Time { return NowSince(c.TLS.Leaf) },
 		// Certificates would be withheld from a server that names other CAs; sending it gives the clearer refusal.
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &c.TLS, nil },
 	}
+}
+
+// NowSince returns the time to check certificates at: now, but not before cert began. A board without a battery starts in 1970
+// and may never hear of the time; then a certificate that it trusts is the best clock it has. An end is never put off by this.
+func NowSince(cert *x509.Certificate) time.Time {
+	if now := time.Now(); now.After(cert.NotBefore) {
+		return now
+	}
+	return cert.NotBefore
 }
 
 // ErrNotEnrolled is returned while the store holds no credential.

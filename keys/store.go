@@ -28,21 +28,38 @@ const maxFile = 64 << 10
 
 // Store is a folder that only its owner may read. Its files are replaced as a whole and are durable when a method returns.
 // It may be used from several processes.
-type Store struct{ dir string }
+type Store struct {
+	dir  string
+	sync func(*os.File) error // (*os.File).Sync, but in tests
+}
 
 // OpenStore makes the folder if it is missing, and refuses one that others may enter.
 func OpenStore(dir string) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	s := &Store{filepath.Clean(dir), (*os.File).Sync}
+	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("open key store: %w", err)
 	}
-	info, err := os.Stat(dir)
-	if err == nil {
-		err = private(dir, info)
+	return s, nil
+}
+
+func (s *Store) open() error {
+	info, err := os.Stat(s.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(s.dir, 0o700); err != nil {
+			return err
+		}
+		if err := s.syncDir(filepath.Dir(s.dir)); err != nil {
+			return err
+		}
+		info, err = os.Stat(s.dir)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open key store: %w", err)
+		return err
 	}
-	return &Store{dir}, nil
+	if !info.IsDir() {
+		return fmt.Errorf("%s is not a folder", s.dir)
+	}
+	return private(s.dir, info)
 }
 
 // private refuses a file or folder that group or others have any right to.
@@ -228,15 +245,19 @@ func (s *Store) write(name string, text []byte, place func(from, to string) erro
 	}
 	defer os.Remove(f.Name()) // what a rename moved is not there any more
 	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(err, s.sync(f), f.Close()); err != nil {
 		return err
 	}
 	if err := place(f.Name(), filepath.Join(s.dir, name)); err != nil {
 		return err
 	}
-	dir, err := os.Open(s.dir)
+	return s.syncDir(s.dir)
+}
+
+func (s *Store) syncDir(path string) error {
+	dir, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return errors.Join(s.sync(dir), dir.Close())
 }

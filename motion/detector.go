@@ -121,7 +121,7 @@ func (d *Detector) Process(p Plane, pts time.Duration) Result {
 
 	learning := pts-d.start < d.cfg.Learn
 	d.light.measure(d.out, d.grid, d.cfg.LightShare, pts)
-	d.judge(p, pts, learning)
+	d.judge(p, pts, step, learning)
 	if learning {
 		return Result{Why: Learning}
 	}

@@ -14,7 +14,6 @@ const one = 256
 type light struct {
 	on    bool // the light changes, or did a moment ago
 	flash bool // it changes in this frame
-	first bool // and did not before
 	gain  int  // of the picture over the background, from the median block
 	until time.Duration
 }
@@ -51,5 +50,4 @@ func (l *light) measure(out []sums, g grid, share float64, pts time.Duration) {
 		l.until = pts + lightHold
 	}
 	l.on = l.flash || was && pts < l.until
-	l.first = l.flash && !was
 }

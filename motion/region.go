@@ -82,7 +82,7 @@ func (d *Detector) settle(p Plane, r region, pts time.Duration) {
 	whole := (r.blocks-old)*livelyShare < r.blocks
 	for _, i := range d.find.queue {
 		if b := &d.blocks[i]; whole || pts-max(b.still, b.since) >= 4*wait {
-			d.absorb(p, int(i))
+			d.absorb(p, int(i), pts)
 		}
 	}
 }

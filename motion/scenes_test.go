@@ -26,16 +26,15 @@ type scene struct {
 	recall, falsePos float64
 }
 
-// The floors lie a little below what the defaults reach. Two films are not solved, and say so: the tree of WavingTrees
-// and the rolling screen of Camouflage.
+// The floors lie a little below what the defaults reach. In Camouflage the false alarms are the bars on a screen.
 var scenes = []scene{
-	{"WavingTrees.mp4", "WavingTrees.events.csv", 160, 120, 0, 1},
-	{"Camouflage.mp4", "Camouflage.events.csv", 160, 120, 0, 1},
-	{"ForegroundAperture.mp4", "ForegroundAperture.events.csv", 160, 120, 0, 1},
-	{"LightSwitch.mp4", "LightSwitch.events.csv", 160, 120, 0, 1},
-	{"MovedObject.mp4", "MovedObject.events.csv", 160, 120, 0, 1},
-	{"TimeOfDay.mp4", "TimeOfDay.events.csv", 160, 120, 0, 1},
-	{"highway.mp4", "highway.csv", 320, 240, 0, 1},
+	{"WavingTrees.mp4", "WavingTrees.events.csv", 160, 120, 0.55, 0.02},
+	{"Camouflage.mp4", "Camouflage.events.csv", 160, 120, 0.88, 0.23},
+	{"ForegroundAperture.mp4", "ForegroundAperture.events.csv", 160, 120, 0.85, 0.07},
+	{"LightSwitch.mp4", "LightSwitch.events.csv", 160, 120, 0.93, 0.04},
+	{"MovedObject.mp4", "MovedObject.events.csv", 160, 120, 0.94, 0.05},
+	{"TimeOfDay.mp4", "TimeOfDay.events.csv", 160, 120, 0.87, 0.03},
+	{"highway.mp4", "highway.csv", 320, 240, 0.98, 0},
 	{"issue53_brightness_change.avi", "", 960, 1080, 0, 0},
 }
 

@@ -4,8 +4,11 @@ package uplink
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"strings"
 	"syscall"
 	"time"
@@ -15,6 +18,11 @@ import (
 	"github.com/nightjar-cam/nightjar/keys"
 	"github.com/nightjar-cam/nightjar/uplink/spool"
 	"github.com/nightjar-cam/nightjar/uplink/wire"
+)
+
+const (
+	connecting = 20 * time.Second // TCP, TLS and MQTT handshakes together
+	stall      = 2 * time.Minute  // without an acknowledgement: longer than a hub hashes a large clip, or a slow link a chunk
 )
 
 // errNoAnswer is returned when the hub said nothing for the span of patience.
@@ -39,6 +47,9 @@ type reply struct {
 	receipt []byte
 }
 
+// errStalled is returned when the broker answers pings, but acknowledges nothing.
+var errStalled = errors.New("the hub acknowledges nothing: is it overloaded?")
+
 // dial connects, subscribes and says that the camera is there.
 func dial(ctx context.Context, cfg Config, cred keys.Credential, usage func() (int, int64)) (*link, error) {
 	l := &link{device: cred.Device, lost: make(chan error, 1), inbox: make(chan reply, 64)}
@@ -47,11 +58,16 @@ func dial(ctx context.Context, cfg Config, cred keys.Credential, usage func() (i
 		payload, _ := wire.Status{State: state, Release: cfg.Release, Boot: cfg.Boot, Entries: entries, Bytes: bytes}.Marshal()
 		return payload
 	}
-	tls := cred.ClientTLS()
-	tls.NextProtos = []string{"mqtt"}
+	var unwatch func() bool
 	l.client = mqtt.NewClient(mqtt.NewClientOptions().
-		AddBroker("ssl://"+cred.Hub).
-		SetTLSConfig(tls).
+		AddBroker("ssl://" + cred.Hub).
+		SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) {
+			conn, err := open(ctx, cred)
+			if err == nil { // until CONNACK the end of ctx has nobody else to end it
+				unwatch = context.AfterFunc(ctx, func() { conn.Close() })
+			}
+			return conn, err
+		}).
 		SetClientID(cred.Device).
 		SetProtocolVersion(4).
 		SetCleanSession(false). // what the hub says while we are away waits for us
@@ -65,20 +81,48 @@ func dial(ctx context.Context, cfg Config, cred keys.Credential, usage func() (i
 		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { l.receive(m) }).
 		SetConnectionLostHandler(func(_ mqtt.Client, err error) { l.lost <- err }))
 
-	if err := l.wait(ctx, l.client.Connect()); err != nil {
+	connect := l.client.Connect()
+	<-connect.Done() // which ctx ends
+	if unwatch != nil {
+		unwatch()
+	}
+	if err := connect.Error(); err != nil {
+		return nil, err
+	}
+	if err := l.greet(ctx); err != nil {
 		l.client.Disconnect(0)
 		return nil, err
 	}
-	if err := l.wait(ctx, l.client.Subscribe(wire.Filter(cred.Device), 1, nil)); err != nil {
-		l.client.Disconnect(0)
-		return nil, fmt.Errorf("subscribe: %w", err)
-	}
-	if err := l.wait(ctx, l.client.Publish(wire.Topic(cred.Device, wire.UpStatus), 1, true, l.status(wire.Online))); err != nil {
-		l.client.Disconnect(0)
-		return nil, fmt.Errorf("say that we are online: %w", err)
-	}
 	return l, nil
 }
+
+// open makes the TLS connection.
+func open(ctx context.Context, cred keys.Credential) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connecting)
+	defer cancel()
+	cfg := cred.ClientTLS()
+	cfg.NextProtos = []string{"mqtt"}
+	return (&tls.Dialer{Config: cfg}).DialContext(ctx, "tcp", cred.Hub)
+}
+
+// greet subscribes to what the hub says, and says that the camera is there.
+func (l *link) greet(ctx context.Context) error {
+	filter := wire.Filter(l.device)
+	subscribe := l.client.Subscribe(filter, 1, nil)
+	if err := l.wait(ctx, subscribe); err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	if t, ok := subscribe.(*mqtt.SubscribeToken); ok && t.Result()[filter] == refusedSubscription {
+		return fmt.Errorf("subscribe: the hub does not let %s hear its answers", l.device)
+	}
+	if err := l.wait(ctx, l.client.Publish(wire.Topic(l.device, wire.UpStatus), 1, true, l.status(wire.Online))); err != nil {
+		return fmt.Errorf("say that we are online: %w", err)
+	}
+	return nil
+}
+
+// refusedSubscription is the return code of a SUBACK that says no (MQTT 3.1.1, 3.9.3); paho takes it for a success.
+const refusedSubscription = 0x80
 
 // close takes leave: a broker publishes the will only for a connection that broke.
 func (l *link) close() {
@@ -148,7 +192,11 @@ func (l *link) drain(ctx context.Context, n int) error {
 
 // wait waits for a token, the end of the connection, or ctx.
 func (l *link) wait(ctx context.Context, t mqtt.Token) error {
+	timer := time.NewTimer(stall)
+	defer timer.Stop()
 	select {
+	case <-timer.C:
+		return errStalled
 	case <-t.Done():
 		return t.Error()
 	case err := <-l.lost:
@@ -167,6 +215,22 @@ func (l *link) ended() error {
 	default:
 		return errors.New("connection is closed")
 	}
+}
+
+// idle waits for a change of the spool, for as long as pause.
+func (l *link) idle(ctx context.Context, changed <-chan struct{}, pause time.Duration) error {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-changed:
+	case <-timer.C:
+	case err := <-l.lost:
+		l.lost <- err
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
 }
 
 // answer waits for the hub's word on an entry; what it says about others is old and passed over.

@@ -7,8 +7,6 @@ package uplink
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/nightjar-cam/nightjar/keys"
 	"github.com/nightjar-cam/nightjar/uplink/spool"
+	"github.com/nightjar-cam/nightjar/uplink/wire"
 )
 
 // Config of a session.
@@ -30,15 +29,15 @@ type Config struct {
 const (
 	firstRetry = time.Second      // mean pause after the first failed connection
 	lastRetry  = time.Minute      // and what it grows to
-	patience   = 10 * time.Second // without an answer, an offer is made again
-	connecting = 20 * time.Second // TCP, TLS and MQTT handshakes together
+	firstHold  = 10 * time.Second // mean time that an entry is held back after the first refusal
+	lastHold   = 10 * time.Minute // and what it grows to
 )
 
 // Status is what a session is doing, for people to see.
 type Status struct {
 	Connected bool
 	Since     time.Time // of the present state
-	Err       error     // why it is not connected, or the hub's last refusal
+	Err       error     // why it is not connected, or why the last entry was held back; nil when all is well
 }
 
 // Session is a task.
@@ -51,14 +50,24 @@ type Session struct {
 
 	accept func(keys.Credential, spool.Entry, []byte) error // checks a receipt; tests replace it to see it missed
 
+	// Run's alone.
+	held map[uint64]hold // entries that are not offered for a while
+	rest time.Time       // until then nothing is: the hub cannot store
+
 	mu     sync.Mutex
 	status Status
+}
+
+// hold says until when an entry is not offered, and after how long a pause.
+type hold struct {
+	until time.Time
+	pause time.Duration
 }
 
 // New makes a session that ships the spool with the credential.
 func New(cfg Config, cred keys.Credential, sp *spool.Spool, log *slog.Logger) *Session {
 	return &Session{cfg: cfg, cred: cred, spool: sp, log: log, ready: make(chan struct{}), accept: verifyReceipt,
-		status: Status{Since: time.Now()}}
+		held: map[uint64]hold{}, status: Status{Since: time.Now()}}
 }
 
 // String names the task.
@@ -84,6 +93,7 @@ func (s *Session) set(connected bool, err error) {
 }
 
 // Run connects and ships until ctx ends; it always returns nil then. A hub that cannot be reached is tried again for ever.
+// It is called once.
 func (s *Session) Run(ctx context.Context) error {
 	close(s.ready)
 	var last string
@@ -109,39 +119,55 @@ func (s *Session) Run(ctx context.Context) error {
 
 // serve keeps one connection and ships over it until it is lost or ctx ends.
 func (s *Session) serve(ctx context.Context) error {
-	l, err := dial(ctx, s.cfg, s.cred, s.usage)
+	l, err := dial(ctx, s.cfg, s.cred, s.spool.Usage)
 	if err != nil {
 		return explain(err)
 	}
 	defer l.close()
 	s.set(true, nil)
 	s.log.Info("connected to the hub", "hub", s.cred.Hub)
-	var done uint64 // entries up to here were dealt with over this connection
 	for {
 		changed := s.spool.Changed()
-		entry, ok := s.spool.Next(done)
-		if !ok {
-			select {
-			case <-changed:
-				done = 0
-				continue
-			case err := <-l.lost:
-				return explain(err)
-			case <-ctx.Done():
-				return nil
-			}
+		entry, pause, ok := s.next(time.Now())
+		if ok {
+			err = s.ship(ctx, l, entry)
+		} else {
+			err = l.idle(ctx, changed, pause)
 		}
-		switch err := s.ship(ctx, l, entry); {
-		case err == nil:
-			done = entry.Seq
-		case errors.Is(err, errAgain):
-		default:
+		if err != nil {
 			return explain(err)
 		}
 	}
 }
 
-func (s *Session) usage() (entries int, bytes int64) { return s.spool.Usage() }
+// next returns the oldest entry that may be offered now. If there is none, it returns the time until there may be.
+func (s *Session) next(now time.Time) (e spool.Entry, pause time.Duration, ok bool) {
+	if pause = s.rest.Sub(now); pause > 0 {
+		return spool.Entry{}, pause, false
+	}
+	pause = lastHold
+	for e, ok = s.spool.Next(0); ok; e, ok = s.spool.Next(e.Seq) {
+		left := s.held[e.Seq].until.Sub(now)
+		if left <= 0 {
+			return e, 0, true
+		}
+		pause = min(pause, left)
+	}
+	return spool.Entry{}, pause, false
+}
+
+// hold puts an entry aside, each time for longer, so that what the hub does not take holds up nothing else.
+func (s *Session) hold(e spool.Entry, err *stuck) {
+	h := s.held[e.Seq]
+	h.pause = min(max(2*h.pause, firstHold), lastHold)
+	h.until = time.Now().Add(jitter(h.pause))
+	s.held[e.Seq] = h
+	if err.code == wire.CodeStorage { // it would take no other entry either
+		s.rest = h.until
+	}
+	s.set(true, err)
+	s.log.Warn("entry is held back", "seq", e.Seq, "clip", e.ID, "code", string(err.code), "until", h.until, "err", err)
+}
 
 // jitter spreads a pause over half to one and a half of it: after an outage a fleet must not come back in step.
 func jitter(pause time.Duration) time.Duration {
@@ -158,14 +184,4 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// refused is the hub's refusal of an entry.
-type refused struct {
-	seq           uint64
-	code, message string
-}
-
-func (e *refused) Error() string {
-	return fmt.Sprintf("the hub refuses record %d (%s): %s", e.seq, e.code, e.message)
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/nightjar-cam/nightjar/keys"
@@ -19,21 +18,43 @@ import (
 
 const (
 	chunkBytes = 64 << 10
-	window     = 8 // chunks that may be on their way
+	window     = 8                // chunks that may be on their way
+	patience   = 10 * time.Second // without an answer, an offer is made again
+	offers     = 3                // that many times, then the others have their turn
 )
 
-// errAgain says that an entry changed under the session and has to be looked at anew.
-var errAgain = errors.New("entry changed")
+// stuck is why an entry cannot be brought to the hub now, while the connection is sound. The entry stays in the spool.
+type stuck struct {
+	seq  uint64
+	code wire.Code // of the hub's refusal, or one of ours
+	text string
+}
 
-// ship brings one entry to the hub and removes it from the spool. It returns nil also when the hub refused the entry: it
-// stays, and is offered again later.
+// Codes of what is wrong on our side.
+const (
+	codeUnread   wire.Code = "unread"   // the spool cannot be read
+	codeNoAnswer wire.Code = "noanswer" // the hub does not answer
+)
+
+func (e *stuck) Error() string { return fmt.Sprintf("record %d is not stored (%s): %s", e.seq, e.code, e.text) }
+
+// ship brings one entry to the hub and removes it from the spool, or holds it back. An error is the connection's.
 func (s *Session) ship(ctx context.Context, l *link, e spool.Entry) error {
-	for {
+	err := s.deliver(ctx, l, e)
+	if why, ok := errors.AsType[*stuck](err); ok {
+		s.hold(e, why)
+		return nil
+	}
+	return err
+}
+
+func (s *Session) deliver(ctx context.Context, l *link, e spool.Entry) error {
+	for range offers {
 		r, err := s.offer(ctx, l, e)
 		for err == nil {
 			switch r.kind {
 			case wire.DownRefuse:
-				return s.refusal(ctx, e, r.refuse)
+				return &stuck{e.Seq, r.refuse.Code, "the hub refuses it: " + r.refuse.Message}
 			case wire.DownHave:
 				r, err = s.send(ctx, l, e, r.have)
 			case wire.DownReceipt:
@@ -52,15 +73,17 @@ func (s *Session) ship(ctx context.Context, l *link, e spool.Entry) error {
 		}
 		s.log.Debug("no answer, offering again", "seq", e.Seq)
 	}
+	return &stuck{e.Seq, codeNoAnswer, fmt.Sprintf("the hub did not answer %d offers", offers)}
 }
 
 // stored lets go of an entry that the hub signed for.
 func (s *Session) stored(e spool.Entry) error {
 	if err := s.spool.Remove(e.Seq, record.Hash(e.Record)); err != nil {
 		// Offered again, it is answered by a receipt at once; what is wrong is our own disk.
-		s.log.Error("stored by the hub, but not removed here", "seq", e.Seq, "err", err)
-		return nil
+		return &stuck{e.Seq, codeUnread, "the hub has it, but the spool cannot let it go: " + err.Error()}
 	}
+	delete(s.held, e.Seq)
+	s.set(true, nil)
 	s.log.Info("receipt verified", "seq", e.Seq, "clip", e.ID)
 	return nil
 }
@@ -69,7 +92,7 @@ func (s *Session) stored(e spool.Entry) error {
 func (s *Session) offer(ctx context.Context, l *link, e spool.Entry) (reply, error) {
 	payload, err := wire.Offer{Record: string(e.Record), Evicted: e.Evicted}.Marshal()
 	if err != nil {
-		return reply{}, err
+		return reply{}, &stuck{e.Seq, codeUnread, err.Error()}
 	}
 	if err := l.publish(ctx, wire.UpOffer, payload); err != nil {
 		return reply{}, err
@@ -92,30 +115,31 @@ func (s *Session) send(ctx context.Context, l *link, e spool.Entry, have wire.Ha
 			return r, err
 		}
 	}
+	// On a slow link the last chunks take longer than an answer: patience begins when they have arrived.
+	if err := l.drain(ctx, 0); err != nil {
+		return reply{}, err
+	}
 	return l.answer(ctx, e)
 }
 
 // sendPart sends a file from an offset to its end; the reply is empty unless the hub spoke meanwhile.
 func (s *Session) sendPart(ctx context.Context, l *link, e spool.Entry, kind wire.Part, name string, from int64) (reply, error) {
-	f, err := e.Open(name)
-	if errors.Is(err, os.ErrNotExist) {
-		return reply{}, errAgain // evicted since it was looked at
-	}
-	if err != nil {
-		return reply{}, err
-	}
-	defer f.Close()
 	clip, err := hex.DecodeString(e.ID)
 	if err != nil || len(clip) != 16 {
-		return reply{}, fmt.Errorf("entry %d has no clip id", e.Seq)
+		return reply{}, &stuck{e.Seq, codeUnread, "it has no clip, but the hub asks for one"}
 	}
+	f, err := e.Open(name)
+	if err != nil { // perhaps it was evicted since it was looked at, and is offered as such the next time
+		return reply{}, &stuck{e.Seq, codeUnread, err.Error()}
+	}
+	defer f.Close()
 	data := make([]byte, chunkBytes)
 	for {
 		n, err := f.ReadAt(data, from)
 		if n > 0 {
 			payload, err := wire.Chunk{Part: kind, Clip: [16]byte(clip), Offset: uint64(from), Data: data[:n]}.AppendTo(nil)
 			if err != nil {
-				return reply{}, err
+				return reply{}, &stuck{e.Seq, codeUnread, err.Error()}
 			}
 			if err := l.stream(ctx, wire.UpChunk, payload); err != nil {
 				return reply{}, err
@@ -126,26 +150,12 @@ func (s *Session) sendPart(ctx context.Context, l *link, e spool.Entry, kind wir
 			return reply{}, nil
 		}
 		if err != nil {
-			return reply{}, fmt.Errorf("read entry %d: %w", e.Seq, err)
+			return reply{}, &stuck{e.Seq, codeUnread, err.Error()}
 		}
 		if r, ok := l.heard(e); ok {
 			return r, nil
 		}
 	}
-}
-
-// refusal waits before the entry is offered again: the longer, the less likely the hub is to change its mind.
-func (s *Session) refusal(ctx context.Context, e spool.Entry, r wire.Refuse) error {
-	err := &refused{e.Seq, string(r.Code), r.Message}
-	s.set(true, err)
-	s.log.Warn("record refused by the hub", "seq", e.Seq, "clip", e.ID, "code", string(r.Code), "err", err)
-	pause := 5 * time.Minute
-	switch r.Code {
-	case wire.CodeStorage, wire.CodeHash:
-		pause = patience
-	}
-	sleep(ctx, jitter(pause))
-	return nil
 }
 
 // errOther says that a receipt is a good one, for another record.

@@ -37,24 +37,27 @@ type Clock interface {
 }
 
 // System returns the machine's clock. A time before floor, such as the time of the build, has the quality [Unset].
-func System(floor time.Time) Clock { return system{floor} }
+func System(floor time.Time) Clock { return system{floor, unix.Adjtimex} }
 
-type system struct{ floor time.Time }
+type system struct {
+	floor    time.Time
+	adjtimex func(*unix.Timex) (state int, err error)
+}
 
 func (s system) Now() Wall {
 	now := time.Now()
 	switch {
 	case now.Before(s.floor):
 		return Wall{now, Unset}
-	case synchronised():
+	case s.synchronised():
 		return Wall{now, Synced}
 	}
 	return Wall{now, Free}
 }
 
 // synchronised asks the kernel by adjtimex(2), read-only: TIME_ERROR means that no time source disciplines the clock.
-func synchronised() bool {
-	state, err := unix.Adjtimex(&unix.Timex{})
+func (s system) synchronised() bool {
+	state, err := s.adjtimex(&unix.Timex{})
 	return err == nil && state != unix.TIME_ERROR
 }
 

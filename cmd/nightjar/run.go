@@ -47,8 +47,7 @@ SIGTERM: the clip that is being recorded is closed and kept.`,
 			if err != nil {
 				return err
 			}
-			log := slog.New(slog.NewTextHandler(env.Stderr, &slog.HandlerOptions{Level: cfg.Log}))
-			return run(ctx, cfg, drain, log)
+			return run(ctx, cfg, drain, cli.Log(env.Stderr, cfg.Log))
 		},
 	}
 }
@@ -66,7 +65,7 @@ func run(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger) e
 	}
 	defer eye.source.Close()
 	session := uplink.New(uplink.Config{
-		Release: cli.Version, Boot: s.boot, Body: partBody, Details: partDetails,
+		Release: cli.Release(), Boot: s.boot, Body: partBody, Details: partDetails,
 	}, credential, s.spool, log)
 
 	tasks := []task.Task{task.Signals(log), eye.camera, eye.recorder, session}

@@ -104,7 +104,12 @@ func verifyPinned(chain []*x509.Certificate, pin [32]byte) (*x509.Certificate, e
 		}
 		roots := x509.NewCertPool()
 		roots.AddCert(cert)
-		_, err := chain[0].Verify(x509.VerifyOptions{Roots: roots, DNSName: keys.HubName, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+		_, err := chain[0].Verify(x509.VerifyOptions{
+			Roots:       roots,
+			DNSName:     keys.HubName,
+			CurrentTime: keys.NowSince(chain[0]),
+			KeyUsages:   []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		})
 		return cert, err
 	}
 	return nil, ErrPin
@@ -131,7 +136,12 @@ func credential(r Response, ca *x509.Certificate, key *ecdsa.PrivateKey) (keys.C
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(ca)
-	if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
+	_, err = leaf.Verify(x509.VerifyOptions{
+		Roots:       roots,
+		CurrentTime: keys.NowSince(leaf),
+		KeyUsages:   []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	if err != nil {
 		return none, err
 	}
 	if leaf.Subject.CommonName != r.Device || !key.PublicKey.Equal(leaf.PublicKey) {
@@ -155,6 +165,7 @@ type Issuer interface {
 // Serve answers one request on conn, a TLS connection, and leaves conn open. It returns why the device was not enrolled.
 func Serve(ctx context.Context, conn net.Conn, issuer Issuer) error {
 	conn.SetDeadline(time.Now().Add(patience))
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })()
 	var request Request
 	err := read(conn, &request)
 	if err != nil {

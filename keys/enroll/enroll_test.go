@@ -17,6 +17,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -190,6 +191,21 @@ func TestPinOfACertificateThatIsNoCA(t *testing.T) {
 	}
 }
 
+// A camera that was just switched on thinks that it is 2000, as the bubble's clock does.
+func TestCertificatesWithAnUnsetClock(t *testing.T) {
+	ca, key := newAuthority(t), newKey(t)
+	server, device := ca.server(t).Certificates[0], ca.device(t, "front-door", &key.PublicKey)
+	synctest.Test(t, func(t *testing.T) {
+		if _, err := verifyPinned([]*x509.Certificate{server.Leaf, ca.cert}, fingerprint(ca.cert)); err != nil {
+			t.Errorf("hub's certificate: %v", err)
+		}
+		answer := Response{Version: version, Device: "front-door", Certificate: device, CA: ca.cert.Raw, ReceiptKey: receiptKey}
+		if _, err := credential(answer, ca.cert, key); err != nil {
+			t.Errorf("camera's certificate: %v", err)
+		}
+	})
+}
+
 func TestAnswersThatDoNotFit(t *testing.T) {
 	ca, foreign := newAuthority(t), newAuthority(t)
 	for name, change := range map[string]func(*Response){
@@ -260,6 +276,18 @@ func TestEnrollEndsWithItsContext(t *testing.T) {
 	}
 	if _, err := Enroll(ctx, server.addr, ca.token(), newIdentity(t)); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the cancel: %v", err)
+	}
+}
+
+func TestServeEndsWithItsContext(t *testing.T) {
+	camera, hub := net.Pipe()
+	defer camera.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- Serve(ctx, hub, &issuer{}) }()
+	cancel() // the camera says nothing
+	if err := <-done; !errors.Is(err, ErrBadRequest) {
+		t.Errorf("Serve returned %v", err)
 	}
 }
 

@@ -11,6 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+
+	"github.com/nightjar-cam/nightjar/keys"
 )
 
 const (
@@ -28,6 +31,11 @@ type Request struct {
 	Identity []byte `json:"identity"` // Ed25519 public key
 	Proof    []byte `json:"proof"`    // that the device holds it: a signature over secret and CSR
 }
+
+// Format and LogValue keep the token's secret out of logs: they name the identity that asks.
+func (r Request) Format(f fmt.State, _ rune) { io.WriteString(f, r.name()) }
+func (r Request) LogValue() slog.Value       { return slog.StringValue(r.name()) }
+func (r Request) name() string               { return "enrolment request of " + keys.Fingerprint(r.Identity) }
 
 // proofText is what the identity signs: the CSR together with the token it is for.
 func proofText(secret, csr []byte) []byte {

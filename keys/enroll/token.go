@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 )
@@ -34,8 +36,12 @@ func (t Token) String() string {
 	return tokenPrefix + tokenEncoding.EncodeToString(append(b, checksum(b)...))
 }
 
-// LogValue keeps the secret out of logs: a token is shown to the one it is for, by String, and to nobody else.
-func (t Token) LogValue() slog.Value { return slog.StringValue("enrolment token") }
+// Format, LogValue and MarshalText keep the secret out of logs: only String, called by name, shows a token to the one it is for.
+func (t Token) Format(f fmt.State, _ rune)   { io.WriteString(f, hiddenToken) }
+func (t Token) LogValue() slog.Value         { return slog.StringValue(hiddenToken) }
+func (t Token) MarshalText() ([]byte, error) { return []byte(hiddenToken), nil }
+
+const hiddenToken = "enrolment token"
 
 // ParseToken reads a token, in either case. The error is [ErrTokenTypo].
 func ParseToken(word string) (Token, error) {

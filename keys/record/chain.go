@@ -18,11 +18,12 @@ func (e *GapError) Error() string {
 	return fmt.Sprintf("records %d to %d are missing", e.From, e.To)
 }
 
-// ForkError says that record Seq does not follow the one before it: it was signed on another history.
+// ForkError says that record Seq is of another history than the record checked before it: it names another predecessor, or the
+// number was used twice.
 type ForkError struct{ Seq uint64 }
 
 func (e *ForkError) Error() string {
-	return fmt.Sprintf("record %d does not follow record %d", e.Seq, e.Seq-1)
+	return fmt.Sprintf("record %d does not belong to the history before it", e.Seq)
 }
 
 // Chain checks a camera's records one after another, from the first.
@@ -48,16 +49,19 @@ func (c *Chain) Next(jws []byte) (Record, error) {
 	if r.Device != c.device {
 		return Record{}, fmt.Errorf("record %d is of device %q, not %q", r.Seq, r.Device, c.device)
 	}
-	if r.Seq <= c.seq {
+	hash := Hash(jws)
+	if r.Seq < c.seq || r.Seq == c.seq && hash == c.prev {
 		return Record{}, fmt.Errorf("record %d comes after record %d", r.Seq, c.seq)
 	}
 	switch {
+	case r.Seq == c.seq:
+		err = &ForkError{Seq: r.Seq}
 	case r.Seq > c.seq+1:
 		err = &GapError{From: c.seq + 1, To: r.Seq - 1}
 	case r.Prev != hex.EncodeToString(c.prev[:]):
 		err = &ForkError{Seq: r.Seq}
 	}
-	c.seq, c.prev = r.Seq, Hash(jws)
+	c.seq, c.prev = r.Seq, hash
 	return r, err
 }
 

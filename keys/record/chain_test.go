@@ -36,6 +36,9 @@ func TestChain(t *testing.T) {
 	hash := record.Hash(forked)
 	onFork := first()
 	onFork.Seq, onFork.Prev = 3, hex.EncodeToString(hash[:])
+	again := first() // its own twin's follower
+	again.Seq, hash = 2, record.Hash(good[1])
+	again.Prev = hex.EncodeToString(hash[:])
 	damaged := append([]byte("x"), good[1]...)
 
 	type step struct {
@@ -44,16 +47,18 @@ func TestChain(t *testing.T) {
 		head uint64 // afterwards
 	}
 	for name, steps := range map[string][]step{
-		"whole":             {{good[0], "", 1}, {good[1], "", 2}, {good[2], "", 3}},
-		"gap, and on":       {{good[0], "", 1}, {good[3], "records 2 to 3 are missing", 4}, {good[4], "", 5}},
-		"one missing":       {{good[0], "", 1}, {good[2], "record 2 is missing", 3}, {good[3], "", 4}},
-		"gap at the start":  {{good[2], "records 1 to 2 are missing", 3}, {good[3], "", 4}},
-		"fork, and on":      {{good[0], "", 1}, {forked, "record 2 does not follow record 1", 2}, {sign(t, onFork), "", 3}},
-		"back to the trunk": {{good[0], "", 1}, {forked, "does not follow", 2}, {good[2], "record 3 does not follow record 2", 3}},
-		"other device":      {{good[0], "", 1}, {foreign[1], `is of device "back-door", not "front-door"`, 1}, {good[1], "", 2}},
-		"repeated":          {{good[0], "", 1}, {good[1], "", 2}, {good[1], "record 2 comes after record 2", 2}, {good[2], "", 3}},
-		"going back":        {{good[0], "", 1}, {good[1], "", 2}, {good[0], "record 1 comes after record 2", 2}, {good[2], "", 3}},
-		"damaged":           {{good[0], "", 1}, {damaged, record.ErrMalformed.Error(), 1}, {good[1], "", 2}},
+		"whole":               {{good[0], "", 1}, {good[1], "", 2}, {good[2], "", 3}},
+		"gap, and on":         {{good[0], "", 1}, {good[3], "records 2 to 3 are missing", 4}, {good[4], "", 5}},
+		"one missing":         {{good[0], "", 1}, {good[2], "record 2 is missing", 3}, {good[3], "", 4}},
+		"gap at the start":    {{good[2], "records 1 to 2 are missing", 3}, {good[3], "", 4}},
+		"fork, and on":        {{good[0], "", 1}, {forked, "record 2 does not belong to the history before it", 2}, {sign(t, onFork), "", 3}},
+		"back to the trunk":   {{good[0], "", 1}, {forked, "record 2 does not belong", 2}, {good[2], "record 3 does not belong", 3}},
+		"number used twice":   {{good[0], "", 1}, {good[1], "", 2}, {forked, "record 2 does not belong", 2}, {sign(t, onFork), "", 3}},
+		"twin as predecessor": {{good[0], "", 1}, {good[1], "", 2}, {sign(t, again), "record 2 does not belong", 2}},
+		"other device":        {{good[0], "", 1}, {foreign[1], `is of device "back-door", not "front-door"`, 1}, {good[1], "", 2}},
+		"repeated":            {{good[0], "", 1}, {good[1], "", 2}, {good[1], "record 2 comes after record 2", 2}, {good[2], "", 3}},
+		"going back":          {{good[0], "", 1}, {good[1], "", 2}, {good[0], "record 1 comes after record 2", 2}, {good[2], "", 3}},
+		"damaged":             {{good[0], "", 1}, {damaged, record.ErrMalformed.Error(), 1}, {good[1], "", 2}},
 	} {
 		c := record.NewChain("front-door", pub)
 		for i, s := range steps {

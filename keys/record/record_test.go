@@ -153,6 +153,13 @@ func TestEveryChangeIsRefused(t *testing.T) {
 				}
 			}
 		}
+		last := len(s.jws) - 1
+		for c := range 256 { // four bits of the last character hold nothing
+			changed := append(bytes.Clone(s.jws[:last]), byte(c))
+			if err := s.mine(changed); changed[last] != s.jws[last] && !refused(err) {
+				t.Errorf("%s ending in %q: %v", name, changed[last:], err)
+			}
+		}
 		if err := s.mine(append(s.jws, make([]byte, record.MaxSize)...)); !errors.Is(err, record.ErrMalformed) {
 			t.Errorf("%s, too large: %v", name, err)
 		}

@@ -34,9 +34,25 @@ type Details struct {
 
 // Sample is what the detector saw at one moment of the clip.
 type Sample struct {
-	OffsetUS int64        `json:"offset_us"` // from the clip's first frame
-	Score    float64      `json:"score"`
-	Boxes    [][4]float64 `json:"boxes,omitempty"` // x0, y0, x1, y1, each 0 to 1 of the picture
+	OffsetUS int64   `json:"offset_us"` // from the clip's first frame
+	Score    float64 `json:"score"`
+	Boxes    []Box   `json:"boxes,omitempty"`
+}
+
+// Box is x0, y0, x1, y1, each 0 to 1 of the picture.
+type Box [4]float64
+
+// UnmarshalJSON refuses an array of another length, which encoding/json would fill up or cut.
+func (b *Box) UnmarshalJSON(text []byte) error {
+	var sides []float64
+	if err := json.Unmarshal(text, &sides); err != nil {
+		return err
+	}
+	if len(sides) != len(b) {
+		return fmt.Errorf("box of %d numbers instead of %d", len(sides), len(b))
+	}
+	*b = Box(sides)
+	return nil
 }
 
 // Marshal encodes the details as JSON, with the present Version.

@@ -20,7 +20,7 @@ func details() seal.Details {
 	return seal.Details{
 		Version: seal.DetailsVersion, Clip: strings.Repeat("0a", 16), Start: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), PTSUS: 1_500_000,
 		Trigger: "motion in zone", Peak: 0.75, Zones: []string{"door", "<gate>"}, Width: 1280, Height: 720,
-		Track:        []seal.Sample{{OffsetUS: 40_000, Score: 0.5, Boxes: [][4]float64{{0, 0.25, 0.5, 1}}}, {OffsetUS: 80_000, Score: 0.75}},
+		Track:        []seal.Sample{{OffsetUS: 40_000, Score: 0.5, Boxes: []seal.Box{{0, 0.25, 0.5, 1}}}, {OffsetUS: 80_000, Score: 0.75}},
 		ContactSheet: []byte{0xff, 0xd8, 0xff, 0xd9},
 	}
 }
@@ -56,6 +56,10 @@ func TestParseDetailsRefuses(t *testing.T) {
 		"unknown field":  strings.Replace(good, `"v":1`, `"v":1,"w":1`, 1),
 		"version":        strings.Replace(good, `"v":1`, `"v":2`, 1),
 		"type":           strings.Replace(good, `"v":1`, `"v":"1"`, 1),
+		"flat box":       strings.Replace(good, `[0,0.25,0.5,1]`, `[0,0.25,0.5]`, 1),
+		"deep box":       strings.Replace(good, `[0,0.25,0.5,1]`, `[0,0.25,0.5,1,1]`, 1),
+		"no box":         strings.Replace(good, `[0,0.25,0.5,1]`, `null`, 1),
+		"text as a box":  strings.Replace(good, `[0,0.25,0.5,1]`, `"box"`, 1),
 		"too large":      good + strings.Repeat(" ", seal.MaxDetails),
 	} {
 		if d, err := seal.ParseDetails(strings.NewReader(text)); err == nil {
@@ -89,7 +93,7 @@ func FuzzParseDetails(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(b)
-	f.Add([]byte(`{"v":1,"start":"2026-03-04T05:06:07+01:00","track":[{"boxes":[[1,2]]}],"zones":[]}`))
+	f.Add([]byte(`{"v":1,"start":"2026-03-04T05:06:07+01:00","track":[{"boxes":[[0,0,1,1e-9]]}],"zones":[]}`))
 	f.Fuzz(func(t *testing.T, b []byte) { // an escape has six bytes at most
 		d, err := seal.ParseDetails(bytes.NewReader(b))
 		if err != nil || len(b) > seal.MaxDetails/6 {

@@ -181,6 +181,26 @@ func TestRecipientsRefuses(t *testing.T) {
 	}
 }
 
+// FuzzRecipients checks that what is taken can be sealed to, whatever the text.
+func FuzzRecipients(f *testing.F) {
+	file, recipient := owner(f)
+	f.Add("# an owner\n" + recipient + "\r\n")
+	f.Add(file)
+	f.Add("age1pq1\nage1\nssh-ed25519 AAAA\n\x00")
+	f.Fuzz(func(t *testing.T, lines string) {
+		to, err := seal.Recipients(strings.NewReader(lines))
+		if (err == nil) != (len(to) > 0) || len(to) > 20 {
+			t.Fatalf("%d recipients, error %v", len(to), err)
+		}
+		if err != nil {
+			return
+		}
+		if _, err := seal.NewWriter(io.Discard, to); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, errBroken }
@@ -207,7 +227,7 @@ func TestOtherErrors(t *testing.T) {
 func stock(t *testing.T, stdin []byte, args ...string) []byte {
 	t.Helper()
 	if _, err := exec.LookPath("age"); err != nil {
-		t.Fatal("age is not installed: run `make deps`")
+		t.Fatal("age is not installed: run `make deps`, or `apt-get install age`")
 	}
 	cmd := exec.Command("age", args...)
 	var out, talk bytes.Buffer

@@ -61,11 +61,11 @@ type Spool struct {
 	disk disk
 
 	mu      sync.Mutex
-	entries []Entry // in order of Seq
-	bytes   int64   // of the entries' files
-	seq     uint64  // of the last record
-	last    []byte  // that record; nil before the first
-	durable uint64  // number in the head file
+	entries []Entry       // in order of Seq
+	bytes   int64         // of the entries' files
+	seq     uint64        // of the last record
+	last    []byte        // that record; nil before the first
+	durable uint64        // number in the head file
 	changed chan struct{} // closed, and made anew, when an entry is added or removed
 
 	unlock func() error // gives the folder up

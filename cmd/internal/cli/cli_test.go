@@ -146,7 +146,7 @@ func TestVersion(t *testing.T) {
 		t.Errorf("version --json: %v %q", err, out)
 	}
 	Version = ""
-	if got := version(); got == "" {
+	if got := Release(); got == "" {
 		t.Error("no version without the linker's")
 	}
 }

@@ -14,8 +14,8 @@ import (
 // initial value because the linker cannot replace one that a function returns.
 var Version string
 
-// version is Version, or what the Go tool knows without it.
-func version() string {
+// Release is Version, or what the Go tool knows without it.
+func Release() string {
 	if Version != "" {
 		return Version
 	}
@@ -41,9 +41,9 @@ func VersionCommand(program string) Command {
 					Go      string `json:"go"`
 					OS      string `json:"os"`
 					Arch    string `json:"arch"`
-				}{program, version(), runtime.Version(), runtime.GOOS, runtime.GOARCH})
+				}{program, Release(), runtime.Version(), runtime.GOOS, runtime.GOARCH})
 			}
-			_, err := fmt.Fprintf(env.Stdout, "%s %s (%s %s/%s)\n", program, version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(env.Stdout, "%s %s (%s %s/%s)\n", program, Release(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}

@@ -76,7 +76,7 @@ func TestReferenceExample(t *testing.T) {
 	if !found || !found2 {
 		t.Fatal("no example found")
 	}
-	got, err := parse("example.yml", []byte("motion:\n  zones:\n"+strings.ReplaceAll(example, "  #", "")))
+	got, err := parse("example.yml", []byte("motion:\n  zones:"+strings.ReplaceAll("\n"+example, "\n  #", "\n")))
 	if err != nil || len(got.Motion.Zones) != 2 || got.Motion.Zones[0].Name != "door" {
 		t.Errorf("%v, zones %+v", err, got.Motion.Zones)
 	}

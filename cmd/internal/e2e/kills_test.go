@@ -18,7 +18,7 @@ var recorded = regexp.MustCompile(`msg="clip recorded".* id=([0-9a-f]{32})`)
 // TestKills ends agent or hub with SIGKILL at random moments while clips are made and sent. In the
 // end every clip that was ever recorded is in the hub exactly once and the chain has no gap.
 func TestKills(t *testing.T) {
-	kills := 50
+	kills := 10
 	if n, err := strconv.Atoi(os.Getenv("NIGHTJAR_KILLS")); err == nil {
 		kills = n
 	} else if testing.Short() {
