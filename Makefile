@@ -15,15 +15,18 @@ AGENT_MAX_BYTES := 16777216
 FUZZTIME ?= 10s
 BENCH    ?= .
 
-.PHONY: help deps deps-cross build demo test check bench fuzz lint cross test-arm64 kills clean
+.PHONY: help deps deps-build deps-cross build demo test check bench fuzz lint cross test-arm64 kills clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-deps: ## install what build, demo and test need (apt; prints the line to run when it may not)
-	@.ci/install cc:gcc c++:g++ age:age ffprobe:ffmpeg
+deps: deps-build ## install what build and test need (apt; prints the line to run when it may not)
+	@.ci/install age:age ffprobe:ffmpeg
 
-build: deps ## build nightjar, nightjar-hub and nightjarctl into build/
+deps-build:
+	@.ci/install cc:gcc c++:g++
+
+build: deps-build ## build nightjar, nightjar-hub and nightjarctl into build/
 	@mkdir -p $(BUILD)
 	$(AGENT) -o $(BUILD)/nightjar ./cmd/nightjar
 	$(PURE) -o $(BUILD)/nightjar-hub ./cmd/nightjar-hub

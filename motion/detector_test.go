@@ -118,17 +118,16 @@ func TestDecideOnset(t *testing.T) {
 func TestZones(t *testing.T) {
 	left, right := [][2]float64{{0, 0}, {0.5, 0}, {0.5, 1}, {0, 1}}, [][2]float64{{0.5, 0}, {1, 0}, {1, 1}, {0.5, 1}}
 	tests := []struct {
-		name      string
-		zones     []Zone
-		want      []string // zones seen by a walk over the left half
-		moving    bool
-		everybody int
+		name   string
+		zones  []Zone
+		want   []string // zones seen by a walk over the left half
+		moving bool
 	}{
-		{"none", nil, nil, true, 1},
-		{"both", []Zone{{Name: "l", Kind: Include, Polygon: left}, {Name: "r", Kind: Include, Polygon: right}}, []string{"l"}, true, 1},
-		{"other", []Zone{{Name: "r", Kind: Include, Polygon: right}}, nil, false, 1},
-		{"ignored", []Zone{{Kind: Ignore, Polygon: left}}, nil, false, 1},
-		{"insensitive", []Zone{{Name: "l", Kind: Include, Sensitivity: 0.1, Polygon: left}}, nil, false, 1},
+		{"none", nil, nil, true},
+		{"both", []Zone{{Name: "l", Kind: Include, Polygon: left}, {Name: "r", Kind: Include, Polygon: right}}, []string{"l"}, true},
+		{"other", []Zone{{Name: "r", Kind: Include, Polygon: right}}, nil, false},
+		{"ignored", []Zone{{Kind: Ignore, Polygon: left}}, nil, false},
+		{"insensitive", []Zone{{Name: "l", Kind: Include, Sensitivity: 0.1, Polygon: left}}, nil, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

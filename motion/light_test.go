@@ -55,7 +55,7 @@ func TestLightWithSomebody(t *testing.T) {
 	}
 }
 
-// TestLightOnsetInTheDark: somebody comes in right after the lamp went out, while the detector still follows the light.
+// TestLightThenSomebody: somebody comes in right after the lamp went out, while the detector still follows the light.
 func TestLightThenSomebody(t *testing.T) {
 	s := newStage(t, DefaultConfig(), 160, 120)
 	s.settle()

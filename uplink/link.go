@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"strings"
-	"syscall"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -51,7 +49,7 @@ type reply struct {
 var errStalled = errors.New("the hub acknowledges nothing: is it overloaded?")
 
 // dial connects, subscribes and says that the camera is there.
-func dial(ctx context.Context, cfg Config, cred keys.Credential, usage func() (int, int64)) (*link, error) {
+func dial(ctx context.Context, cfg Config, cred keys.Credential, open opener, usage func() (int, int64)) (*link, error) {
 	l := &link{device: cred.Device, lost: make(chan error, 1), inbox: make(chan reply, 64)}
 	l.status = func(state wire.State) []byte {
 		entries, bytes := usage()
@@ -60,7 +58,7 @@ func dial(ctx context.Context, cfg Config, cred keys.Credential, usage func() (i
 	}
 	var unwatch func() bool
 	l.client = mqtt.NewClient(mqtt.NewClientOptions().
-		AddBroker("ssl://" + cred.Hub).
+		AddBroker("ssl://"+cred.Hub).
 		SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) {
 			conn, err := open(ctx, cred)
 			if err == nil { // until CONNACK the end of ctx has nobody else to end it
@@ -70,7 +68,7 @@ func dial(ctx context.Context, cfg Config, cred keys.Credential, usage func() (i
 		}).
 		SetClientID(cred.Device).
 		SetProtocolVersion(4).
-		SetCleanSession(false). // what the hub says while we are away waits for us
+		SetCleanSession(true).  // nothing is kept for us while we are away: we offer again
 		SetOrderMatters(false). // or a slow callback would hold up acknowledgements and pings
 		SetAutoReconnect(false).
 		SetConnectTimeout(connecting).
@@ -79,7 +77,7 @@ func dial(ctx context.Context, cfg Config, cred keys.Credential, usage func() (i
 		SetPingTimeout(10*time.Second).
 		SetBinaryWill(wire.Topic(cred.Device, wire.UpStatus), l.status(wire.Offline), 1, true).
 		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { l.receive(m) }).
-		SetConnectionLostHandler(func(_ mqtt.Client, err error) { l.lost <- err }))
+		SetConnectionLostHandler(func(_ mqtt.Client, err error) { l.lost <- fmt.Errorf("connection lost: %w", err) }))
 
 	connect := l.client.Connect()
 	<-connect.Done() // which ctx ends
@@ -96,8 +94,10 @@ func dial(ctx context.Context, cfg Config, cred keys.Credential, usage func() (i
 	return l, nil
 }
 
-// open makes the TLS connection.
-func open(ctx context.Context, cred keys.Credential) (net.Conn, error) {
+// opener makes the connection that MQTT is spoken over; ctx ends its handshake, not the connection.
+type opener func(ctx context.Context, cred keys.Credential) (net.Conn, error)
+
+func openTLS(ctx context.Context, cred keys.Credential) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connecting)
 	defer cancel()
 	cfg := cred.ClientTLS()
@@ -234,7 +234,7 @@ func (l *link) idle(ctx context.Context, changed <-chan struct{}, pause time.Dur
 }
 
 // answer waits for the hub's word on an entry; what it says about others is old and passed over.
-func (l *link) answer(ctx context.Context, e spool.Entry) (reply, error) {
+func (l *link) answer(ctx context.Context, e spool.Entry, patience time.Duration) (reply, error) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	for {
@@ -277,28 +277,4 @@ func (r reply) concerns(e spool.Entry) bool {
 		return r.refuse.Seq == e.Seq || r.refuse.Seq == 0
 	}
 	return true
-}
-
-// explain adds what to do about the common troubles. TLS alerts of the other side have no type of their own.
-func explain(err error) error {
-	if err == nil {
-		return nil
-	}
-	text := err.Error()
-	for _, known := range []struct{ sign, remedy string }{
-		{"certificate required", "the hub asks for a certificate: run `nightjar enroll`"},
-		{"expired certificate", "this camera's certificate has expired: run `nightjar enroll` with a new token"},
-		{"bad certificate", "the hub refuses this camera's certificate: run `nightjar enroll` with a new token"},
-		{"unknown certificate authority", "the hub does not know this camera's CA: is it another hub? Run `nightjar enroll` with a token of this one"},
-		{"protocol version", "the other side does not speak TLS 1.3: is it a Nightjar hub?"},
-		{"signed by unknown authority", "this is not the hub the camera was enrolled at: check the address"},
-	} {
-		if strings.Contains(text, known.sign) {
-			return fmt.Errorf("%w (%s)", err, known.remedy)
-		}
-	}
-	if errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(text, "connection refused") {
-		return fmt.Errorf("%w (nothing listens there: is the hub running, and is the address right?)", err)
-	}
-	return err
 }

@@ -26,12 +26,20 @@ type Config struct {
 	Body, Details string
 }
 
-const (
-	firstRetry = time.Second      // mean pause after the first failed connection
-	lastRetry  = time.Minute      // and what it grows to
-	firstHold  = 10 * time.Second // mean time that an entry is held back after the first refusal
-	lastHold   = 10 * time.Minute // and what it grows to
-)
+// pace is how long a session waits. Tests are in more of a hurry.
+type pace struct {
+	firstRetry time.Duration // mean pause after the first failed connection
+	lastRetry  time.Duration // and what it grows to
+	firstHold  time.Duration // mean time that an entry is held back after the first refusal
+	lastHold   time.Duration // and what it grows to
+	patience   time.Duration // without an answer, an offer is made again
+}
+
+var usual = pace{
+	firstRetry: time.Second, lastRetry: time.Minute,
+	firstHold: 10 * time.Second, lastHold: 10 * time.Minute,
+	patience: 10 * time.Second,
+}
 
 // Status is what a session is doing, for people to see.
 type Status struct {
@@ -48,7 +56,10 @@ type Session struct {
 	log   *slog.Logger
 	ready chan struct{}
 
-	accept func(keys.Credential, spool.Entry, []byte) error // checks a receipt; tests replace it to see it missed
+	pace pace
+	// Tests replace these: to see the check missed, and to connect by other ways than TCP.
+	accept func(keys.Credential, spool.Entry, []byte) error
+	open   opener
 
 	// Run's alone.
 	held map[uint64]hold // entries that are not offered for a while
@@ -66,7 +77,7 @@ type hold struct {
 
 // New makes a session that ships the spool with the credential.
 func New(cfg Config, cred keys.Credential, sp *spool.Spool, log *slog.Logger) *Session {
-	return &Session{cfg: cfg, cred: cred, spool: sp, log: log, ready: make(chan struct{}), accept: verifyReceipt,
+	return &Session{cfg: cfg, cred: cred, spool: sp, log: log, ready: make(chan struct{}), pace: usual, accept: verifyReceipt, open: openTLS,
 		held: map[uint64]hold{}, status: Status{Since: time.Now()}}
 }
 
@@ -97,13 +108,13 @@ func (s *Session) set(connected bool, err error) {
 func (s *Session) Run(ctx context.Context) error {
 	close(s.ready)
 	var last string
-	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
+	for pause := s.pace.firstRetry; ; pause = min(2*pause, s.pace.lastRetry) {
 		err := s.serve(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if s.Status().Connected { // it had worked: begin with short pauses again
-			pause = firstRetry
+			pause = s.pace.firstRetry
 		}
 		s.set(false, err)
 		// The same trouble is worth one line, not one a minute.
@@ -119,7 +130,7 @@ func (s *Session) Run(ctx context.Context) error {
 
 // serve keeps one connection and ships over it until it is lost or ctx ends.
 func (s *Session) serve(ctx context.Context) error {
-	l, err := dial(ctx, s.cfg, s.cred, s.spool.Usage)
+	l, err := dial(ctx, s.cfg, s.cred, s.open, s.spool.Usage)
 	if err != nil {
 		return explain(err)
 	}
@@ -145,7 +156,7 @@ func (s *Session) next(now time.Time) (e spool.Entry, pause time.Duration, ok bo
 	if pause = s.rest.Sub(now); pause > 0 {
 		return spool.Entry{}, pause, false
 	}
-	pause = lastHold
+	pause = s.pace.lastHold
 	for e, ok = s.spool.Next(0); ok; e, ok = s.spool.Next(e.Seq) {
 		left := s.held[e.Seq].until.Sub(now)
 		if left <= 0 {
@@ -159,7 +170,7 @@ func (s *Session) next(now time.Time) (e spool.Entry, pause time.Duration, ok bo
 // hold puts an entry aside, each time for longer, so that what the hub does not take holds up nothing else.
 func (s *Session) hold(e spool.Entry, err *stuck) {
 	h := s.held[e.Seq]
-	h.pause = min(max(2*h.pause, firstHold), lastHold)
+	h.pause = min(max(2*h.pause, s.pace.firstHold), s.pace.lastHold)
 	h.until = time.Now().Add(jitter(h.pause))
 	s.held[e.Seq] = h
 	if err.code == wire.CodeStorage { // it would take no other entry either

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/nightjar-cam/nightjar/keys"
 	"github.com/nightjar-cam/nightjar/keys/record"
@@ -18,9 +17,8 @@ import (
 
 const (
 	chunkBytes = 64 << 10
-	window     = 8                // chunks that may be on their way
-	patience   = 10 * time.Second // without an answer, an offer is made again
-	offers     = 3                // that many times, then the others have their turn
+	window     = 8 // chunks that may be on their way
+	offers     = 3 // without an answer an offer is made that many times, then the others have their turn
 )
 
 // stuck is why an entry cannot be brought to the hub now, while the connection is sound. The entry stays in the spool.
@@ -36,7 +34,9 @@ const (
 	codeNoAnswer wire.Code = "noanswer" // the hub does not answer
 )
 
-func (e *stuck) Error() string { return fmt.Sprintf("record %d is not stored (%s): %s", e.seq, e.code, e.text) }
+func (e *stuck) Error() string {
+	return fmt.Sprintf("record %d is not stored (%s): %s", e.seq, e.code, e.text)
+}
 
 // ship brings one entry to the hub and removes it from the spool, or holds it back. An error is the connection's.
 func (s *Session) ship(ctx context.Context, l *link, e spool.Entry) error {
@@ -65,7 +65,7 @@ func (s *Session) deliver(ctx context.Context, l *link, e spool.Entry) error {
 				if !errors.Is(invalid, errOther) { // a second receipt for the entry before is no news
 					s.log.Error("receipt does not verify", "seq", e.Seq, "err", invalid)
 				}
-				r, err = l.answer(ctx, e)
+				r, err = l.answer(ctx, e, s.pace.patience)
 			}
 		}
 		if !errors.Is(err, errNoAnswer) {
@@ -97,7 +97,7 @@ func (s *Session) offer(ctx context.Context, l *link, e spool.Entry) (reply, err
 	if err := l.publish(ctx, wire.UpOffer, payload); err != nil {
 		return reply{}, err
 	}
-	return l.answer(ctx, e)
+	return l.answer(ctx, e, s.pace.patience)
 }
 
 // send sends what the hub does not have, and waits for its answer. A new answer ends the sending early.
@@ -119,7 +119,7 @@ func (s *Session) send(ctx context.Context, l *link, e spool.Entry, have wire.Ha
 	if err := l.drain(ctx, 0); err != nil {
 		return reply{}, err
 	}
-	return l.answer(ctx, e)
+	return l.answer(ctx, e, s.pace.patience)
 }
 
 // sendPart sends a file from an offset to its end; the reply is empty unless the hub spoke meanwhile.

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
+	"time"
 
 	"github.com/nightjar-cam/nightjar/capture"
 	"github.com/nightjar-cam/nightjar/capture/clip"
@@ -23,14 +25,32 @@ type camera struct {
 	recorder *clip.Recorder
 	log      *slog.Logger
 	ready    chan struct{} // closed with the first frame
+
+	start time.Time
+	seen  atomic.Int64 // when the newest frame came, since start; 0 while none is expected
 }
 
+// stalled is how long a live source may give no frame until the watchdog is to know.
+const stalled = 10 * time.Second
+
 func newCamera(src *capture.Source, det *motion.Detector, rec *clip.Recorder, log *slog.Logger) *camera {
-	return &camera{source: src, detector: det, recorder: rec, log: log, ready: make(chan struct{})}
+	return &camera{source: src, detector: det, recorder: rec, log: log, ready: make(chan struct{}), start: time.Now()}
 }
 
 func (c *camera) String() string         { return "camera " + c.source.String() }
 func (c *camera) Ready() <-chan struct{} { return c.ready }
+
+// Alive implements [task.Alive]: a source that has begun and gives no frames is not.
+func (c *camera) Alive() error {
+	seen := time.Duration(c.seen.Load())
+	if seen == 0 || !c.source.Format().Live {
+		return nil
+	}
+	if d := time.Since(c.start) - seen; d > stalled {
+		return fmt.Errorf("no frame for %v", d.Round(time.Second))
+	}
+	return nil
+}
 
 // Run reads until ctx ends or the source does, and ends the recorder's input. The end of a film is not an error.
 func (c *camera) Run(ctx context.Context) error {
@@ -49,11 +69,13 @@ func (c *camera) Run(ctx context.Context) error {
 			return nil
 		case errors.Is(err, io.EOF):
 			c.log.Info("source ended", "source", c.source.String())
+			c.seen.Store(0)
 			return nil
 		case err != nil:
 			return fmt.Errorf("read frame: %w", err)
 		}
 		c.step(frame)
+		c.seen.Store(int64(time.Since(c.start)))
 		if first {
 			close(c.ready)
 		}

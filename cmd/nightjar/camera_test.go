@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/pion/mediadevices/pkg/driver"
 	"github.com/pion/mediadevices/pkg/prop"
@@ -120,4 +121,22 @@ func next(tb testing.TB, c *camera) {
 		tb.Fatal(err)
 	}
 	c.step(frame)
+}
+
+// The watchdog hears of a live source that gives no more frames, and of nothing else.
+func TestAlive(t *testing.T) {
+	adapter, err := synthetic.New(synthetic.Config{Width: 64, Height: 48, Rate: capture.Rate{Num: 30, Den: 1}, Speed: 1})
+	c := path(t, adapter, err)
+	if err := c.Alive(); err != nil {
+		t.Errorf("before the first frame: %v", err)
+	}
+	c.start = time.Now().Add(-time.Minute)
+	c.seen.Store(int64(59 * time.Second))
+	if err := c.Alive(); err != nil {
+		t.Errorf("a second after a frame: %v", err)
+	}
+	c.seen.Store(int64(30 * time.Second))
+	if err := c.Alive(); err == nil {
+		t.Error("half a minute without a frame counts as alive")
+	}
 }

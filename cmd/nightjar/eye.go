@@ -11,6 +11,7 @@ import (
 	"github.com/pion/mediadevices/pkg/driver"
 	"github.com/pion/mediadevices/pkg/prop"
 
+	"github.com/nightjar-cam/nightjar/board/clock"
 	"github.com/nightjar-cam/nightjar/capture"
 	"github.com/nightjar-cam/nightjar/capture/clip"
 	"github.com/nightjar-cam/nightjar/capture/h264"
@@ -63,13 +64,13 @@ func openSource(cfg config.Config) (*capture.Source, error) {
 // newDriver makes the driver that the configuration asks for. What the recorder's ring holds is added to its pool.
 func newDriver(cfg config.Config) (driver.Adapter, error) {
 	c := cfg.Camera
-	held := cfg.Clip.RingBytes
+	held, wall := cfg.Clip.RingBytes, clock.System(written)
 	switch c.Source {
 	case config.Replay:
-		return replay.New(replay.Config{Path: c.Path, Speed: c.Speed, Loop: c.Loop, Held: held})
+		return replay.New(replay.Config{Path: c.Path, Speed: c.Speed, Loop: c.Loop, Held: held, Clock: wall})
 	case config.Synthetic:
 		scene := room()
-		scene.Speed, scene.Loop, scene.Held = c.Speed, c.Loop, held
+		scene.Speed, scene.Loop, scene.Held, scene.Clock = c.Speed, c.Loop, held, wall
 		return synthetic.New(scene)
 	}
 	return nil, fmt.Errorf("camera source %q is unknown", c.Source)

@@ -24,6 +24,9 @@ import (
 	"github.com/nightjar-cam/nightjar/uplink/spool"
 )
 
+// written is when this code was: a clock that shows an earlier time was never set.
+var written = time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
+
 // The state folder holds what the camera must not lose.
 func keysDir(state string) string  { return filepath.Join(state, "keys") }
 func spoolDir(state string) string { return filepath.Join(state, "spool") }
@@ -96,7 +99,7 @@ func newSink(cfg config.Config, log *slog.Logger) (*sink, keys.Credential, error
 	}
 	s := &sink{
 		device: credential.Device, boot: clock.BootID(), identity: identity, recipients: recipients,
-		clock: clock.System(time.Time{}), log: log,
+		clock: clock.System(written), log: log,
 	}
 	s.spool, err = spool.Open(spoolDir(cfg.State), spool.Config{
 		MaxBytes: cfg.Spool.MaxBytes, Evicted: s.evicted, Interrupted: s.interrupted,
