@@ -19,7 +19,7 @@ type Config struct {
 	Confirm int `yaml:"confirm"`
 	Window  int `yaml:"window"`
 	// Off is how long nothing must move until motion ends, up to a minute.
-	Off time.Duration `yaml:"off"`
+	Off time.Duration `yaml:"end_after"`
 	// Absorb is how long a changed area must be still until it belongs to the background: a parked car, or the
 	// hole that one left behind. From 100ms to an hour.
 	Absorb time.Duration `yaml:"absorb"`
@@ -58,7 +58,7 @@ func (c Config) Validate() error {
 	check(c.MinArea >= 0 && c.MinArea <= 1, "min_area is %v, set it between 0 and 1", c.MinArea)
 	check(c.Confirm >= 1 && c.Confirm <= c.Window && c.Window <= 64,
 		"confirm is %d of a window of %d, set 1 <= confirm <= window <= 64", c.Confirm, c.Window)
-	check(c.Off >= 0 && c.Off <= time.Minute, "off is %v, set it between 0s and 1m", c.Off)
+	check(c.Off >= 0 && c.Off <= time.Minute, "end_after is %v, set it between 0s and 1m", c.Off)
 	check(c.Absorb >= 100*time.Millisecond && c.Absorb <= time.Hour,
 		"absorb is %v, set it between 100ms and 1h", c.Absorb)
 	check(c.Learn >= 0 && c.Learn <= time.Hour, "learn is %v, set it between 0s and 1h", c.Learn)

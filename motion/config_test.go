@@ -29,7 +29,7 @@ func TestConfigValidate(t *testing.T) {
 		{"more than the window", func(c *Config) { c.Confirm = 6 }, "confirm"},
 		{"long window", func(c *Config) { c.Window = 65 }, "confirm"},
 		{"longest window", func(c *Config) { c.Window = 64 }, ""},
-		{"negative off", func(c *Config) { c.Off = -1 }, "off"},
+		{"negative end", func(c *Config) { c.Off = -1 }, "end_after"},
 		{"short absorb", func(c *Config) { c.Absorb = time.Millisecond }, "absorb"},
 		{"long learn", func(c *Config) { c.Learn = 2 * time.Hour }, "learn"},
 		{"no light", func(c *Config) { c.LightShare = 0 }, "light_share"},

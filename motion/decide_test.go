@@ -3,6 +3,7 @@
 package motion
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -80,6 +81,38 @@ func TestYoungBackground(t *testing.T) {
 	s.leave()
 	if n := s.play(20, nil); n != 0 {
 		t.Errorf("a ghost in %d frames", n)
+	}
+}
+
+// TestSecondVisitor: two visitors stand in the same place, one after the other. The room is known after either.
+func TestSecondVisitor(t *testing.T) {
+	s := newStage(t, DefaultConfig(), 160, 120)
+	s.settle()
+	for visitor := range 2 {
+		s.thing = [4]int{60 + 3*visitor, 40, 30, 40}
+		s.play(50, nil)
+		s.leave()
+		if n := s.play(30, nil); n != 0 {
+			t.Errorf("visitor %d leaves a ghost in %d frames", visitor+1, n)
+		}
+	}
+}
+
+// TestShadow: a soft shadow glides over the room, and is no motion; one that nothing casts so dark is.
+func TestShadow(t *testing.T) {
+	for gain, want := range map[float64]bool{0.7: false, 0.1: true} {
+		s := newStage(t, DefaultConfig(), 160, 120)
+		s.settle()
+		whole := append([]byte(nil), s.room...)
+		n := s.play(30, func(i int) {
+			for k, v := range whole {
+				depth := max(0, 1-math.Abs(float64(k%160-4*i))/40) // 1 in its middle
+				s.room[k] = byte(float64(v) * (1 - (1-gain)*depth))
+			}
+		})
+		if moving := n > 0; moving != want {
+			t.Errorf("shadow with gain %v: motion in %d frames, want any %v", gain, n, want)
+		}
 	}
 }
 

@@ -126,9 +126,6 @@ func watchFilm(t *testing.T, path string) (frames []seen) {
 			t.Fatal(err)
 		}
 		r := detector.Process(motion.Plane(frame.Luma()), frame.PTS)
-		if os.Getenv("TRACE") != "" {
-			t.Log(len(frames), r.Motion, r.Why, r.Score, r.Boxes)
-		}
 		frames = append(frames, seen{pts: frame.PTS, onset: r.Onset, motion: r.Motion, score: r.Score, why: r.Why})
 		frame.Release()
 	}

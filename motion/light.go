@@ -18,8 +18,9 @@ type light struct {
 	until time.Duration
 }
 
-// measure finds the median of the blocks' mean differences, and whether a share of all blocks changed in the same
-// direction.
+// measure finds the median of the blocks' mean differences, and whether more than a share of all
+// blocks changed in the same direction, those that changed in the other one taken off: a camera that is turned makes as
+// many of either.
 func (l *light) measure(out []sums, g grid, share float64, pts time.Duration) {
 	var histogram [511]int
 	var luma, shift, up, down int
@@ -45,7 +46,7 @@ func (l *light) measure(out []sums, g grid, share float64, pts time.Duration) {
 	l.gain = max(one/16, (mean+median)*one/mean)
 
 	was := l.on
-	l.flash = float64(max(up, down)) > share*float64(len(out))
+	l.flash = float64(max(up, down)-min(up, down)) > share*float64(len(out))
 	if l.flash {
 		l.until = pts + lightHold
 	}

@@ -68,6 +68,40 @@ func TestLightThenSomebody(t *testing.T) {
 	}
 }
 
+// TestLampWithShadows: a lamp that throws new shadows is no gain of the old picture. It is taken as it is.
+func TestLampWithShadows(t *testing.T) {
+	s := newStage(t, DefaultConfig(), 160, 120)
+	s.settle()
+	for i := range s.room {
+		s.room[i] += byte(20 + 90*(i%160/6%2))
+	}
+	if n := s.play(60, nil); n > 0 {
+		t.Errorf("motion in %d frames, only the light changed", n)
+	}
+	if n := s.play(20, s.walk()); n < 15 {
+		t.Errorf("then somebody walks: motion in %d of 20 frames, want 15", n)
+	}
+}
+
+// TestLightOnWhatIsHidden: the light changes while something hides the background, and the background is right after.
+func TestLightOnWhatIsHidden(t *testing.T) {
+	s := newStage(t, DefaultConfig(), 160, 120)
+	s.settle()
+	s.put()
+	s.play(5, nil)
+	b := s.detector.grid.cols*7 + 9 // in the middle of the thing
+	x, y, _, _ := s.detector.grid.bounds(b)
+	before := int(s.detector.bg.row(y, x, x+1)[0])
+	s.gain = 1.4
+	s.show()
+	if s.detector.blocks[b].level != levelStrong {
+		t.Fatal("the thing is not seen in the frame of the flash")
+	}
+	if after := int(s.detector.bg.row(y, x, x+1)[0]); after < before*13/10 || after > before*15/10 {
+		t.Errorf("background behind it goes from %d to %d, want 1.4 times as much", before, after)
+	}
+}
+
 // TestLightMeasure has 20 blocks with given mean differences over a background of 100.
 func TestLightMeasure(t *testing.T) {
 	g := newGrid(32, 40)
@@ -107,6 +141,13 @@ func TestLightMeasure(t *testing.T) {
 		}
 	}
 	var l light
+	turned := make([]sums, g.blocks()) // a camera that moves
+	for b := range turned {
+		turned[b] = sums{luma: 64 * 100, pos: uint16(64 * 50 * (b % 2)), neg: uint16(64 * 50 * (1 - b%2))}
+	}
+	if l.measure(turned, g, 0.4, 0); l.on {
+		t.Errorf("as many brighter as darker blocks: %+v, want no light", l)
+	}
 	measure(&l, 0, 20, 50)
 	measure(&l, lightHold-1, 0, 0)
 	if !l.on || l.flash {

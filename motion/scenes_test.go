@@ -28,7 +28,7 @@ type scene struct {
 
 // The floors lie a little below what the defaults reach. In Camouflage the false alarms are the bars on a screen.
 var scenes = []scene{
-	{"WavingTrees.mp4", "WavingTrees.events.csv", 160, 120, 0.55, 0.02},
+	{"WavingTrees.mp4", "WavingTrees.events.csv", 160, 120, 0.45, 0.02},
 	{"Camouflage.mp4", "Camouflage.events.csv", 160, 120, 0.88, 0.23},
 	{"ForegroundAperture.mp4", "ForegroundAperture.events.csv", 160, 120, 0.85, 0.07},
 	{"LightSwitch.mp4", "LightSwitch.events.csv", 160, 120, 0.93, 0.04},
