@@ -98,7 +98,7 @@ type Summary struct {
 	Duration     time.Duration
 	PreRoll      time.Duration // achieved: from the first frame to the first sign of motion
 	Frames       int
-	Dropped      int // frames that are missing in it
+	Dropped      int // frames that are missing in it: the source dropped them, or the ring
 	Peak         float64
 	Why          string // the detector's reason at the peak
 	Zones        []string
@@ -126,6 +126,15 @@ type Loss struct {
 	Clip     string // id of the clip concerned
 	From, To clock.Wall
 	Frames   int
+}
+
+// add counts one more frame, later than the others.
+func (l *Loss) add(at clock.Wall) {
+	if l.Frames == 0 {
+		l.From = at
+	}
+	l.To = at
+	l.Frames++
 }
 
 // errStorage marks errors of the sink among those of making a clip.

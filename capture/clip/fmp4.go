@@ -95,6 +95,7 @@ func (m *muxer) flush() error {
 	for _, s := range m.gop {
 		f.AddFullSample(s)
 	}
+	clear(m.gop) // or the data of a long GOP would stay in memory behind a short one
 	m.gop = m.gop[:0]
 	m.sequence++
 	return m.write(f.Encode)

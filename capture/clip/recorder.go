@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nightjar-cam/nightjar/board/clock"
 	"github.com/nightjar-cam/nightjar/capture"
 	"github.com/nightjar-cam/nightjar/motion"
 )
@@ -21,6 +20,9 @@ type segment struct {
 	lost   Loss // frames dropped before they were encoded, not declared yet
 }
 
+// over says that none of its frames is left to record.
+func (s *segment) over() bool { return s.end != 0 && s.cursor >= s.end }
+
 // Recorder decides what is recorded, and records it. Push and Finish are the frame path's; Run is the recorder's own task.
 type Recorder struct {
 	cfg    Config
@@ -30,6 +32,7 @@ type Recorder struct {
 	log    *slog.Logger
 	ready  chan struct{}
 	done   chan struct{}
+	stop   chan struct{} // closed by Finish
 
 	mu         sync.Mutex
 	change     sync.Cond // of anything below
@@ -42,7 +45,7 @@ type Recorder struct {
 // NewRecorder makes a recorder for frames of one format.
 func NewRecorder(cfg Config, format capture.Format, encode NewEncoder, sink Sink, log *slog.Logger) *Recorder {
 	r := &Recorder{cfg: cfg, format: format, encode: encode, sink: sink, log: log,
-		ready: make(chan struct{}), done: make(chan struct{})}
+		ready: make(chan struct{}), done: make(chan struct{}), stop: make(chan struct{})}
 	r.change.L = &r.mu
 	return r
 }
@@ -61,15 +64,15 @@ func (r *Recorder) Done() <-chan struct{} { return r.done }
 func (r *Recorder) Push(f *capture.Frame, res motion.Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.finished {
-		return
-	}
 	for r.cfg.Lossless && r.ring.bytes+f.Bytes() > r.cfg.RingBytes && r.needed() == r.ring.first && r.ring.len() > 0 && !r.finished {
 		r.change.Wait()
 	}
+	if r.finished {
+		return // also after the wait: Run releases the ring only once
+	}
 	r.ring.push(f, res)
+	r.makeRoom() // before the trigger: what a small ring drops while nothing is recorded is no loss
 	r.trigger(f.PTS, res)
-	r.makeRoom()
 	r.change.Broadcast()
 }
 
@@ -78,16 +81,32 @@ func (r *Recorder) trigger(pts time.Duration, res motion.Result) {
 	open := r.open()
 	switch {
 	case res.Motion && open == nil:
-		start := r.ring.from(res.Onset - r.cfg.PreRoll - r.cfg.Margin)
-		r.segments = append(r.segments, &segment{cursor: start, onset: res.Onset})
+		r.begins(res.Onset)
 		r.lastMotion = pts
 		r.log.Info("motion began", "at", res.Onset, "why", res.Why)
 	case res.Motion:
 		r.lastMotion = pts
 	case open != nil && pts-r.lastMotion > r.cfg.PostRoll:
-		open.end = r.ring.end
+		open.end = r.ring.end - 1 // without the newest, which may come long after a stall
 		r.log.Info("motion ended", "at", r.lastMotion)
 	}
+}
+
+// maxSegments bounds how many segments wait. Only a recorder that hangs gets so far behind.
+const maxSegments = 16
+
+// begins opens a segment; when too many wait already, the last of them goes on in its place, with what lies between.
+func (r *Recorder) begins(onset time.Duration) {
+	start := r.ring.from(onset - r.cfg.PreRoll - r.cfg.Margin)
+	if len(r.segments) < maxSegments {
+		r.segments = append(r.segments, &segment{cursor: start, onset: onset})
+		return
+	}
+	last := r.segments[maxSegments-1]
+	if last.over() {
+		last.cursor = max(last.end, start) // the ring may have dropped what lies between
+	}
+	last.end = 0
 }
 
 // open returns the segment that goes on, or nil.
@@ -102,7 +121,9 @@ func (r *Recorder) open() *segment {
 func (r *Recorder) needed() uint64 {
 	n := r.ring.end
 	for _, s := range r.segments {
-		n = min(n, s.cursor)
+		if !s.over() {
+			n = min(n, s.cursor)
+		}
 	}
 	return n
 }
@@ -124,23 +145,24 @@ func (r *Recorder) makeRoom() {
 // lose counts the oldest frame in each segment that still needed it.
 func (r *Recorder) lose(it *item) {
 	for _, s := range r.segments {
-		if s.cursor != r.ring.first {
+		if s.cursor != r.ring.first || s.over() {
 			continue
 		}
 		s.cursor++
-		if s.lost.Frames == 0 {
-			s.lost.From = it.frame.Wall
-		}
-		s.lost.To = it.frame.Wall
-		s.lost.Frames++
+		s.lost.add(it.frame.Wall)
+		s.lost.Frames += it.missed
 	}
 }
 
-// Finish says that no more frames come: Run ends when what moves now is recorded.
+// Finish says that no more frames come: Run ends when what moves now is recorded. Any goroutine may call it, also again.
 func (r *Recorder) Finish() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.finished {
+		return
+	}
 	r.finished = true
+	close(r.stop)
 	if s := r.open(); s != nil {
 		s.end = r.ring.end
 	}
@@ -148,7 +170,8 @@ func (r *Recorder) Finish() {
 }
 
 // Run records until Finish was called, or ctx ends, which is the same: the clip that is open is closed in good order. All
-// frames are released when it returns. It always returns nil: what cannot be recorded is declared, and is tried again.
+// frames are released when it returns. It always returns nil: what cannot be recorded is declared, and the rest of the motion
+// is tried again after a pause, or given up when no more frames come.
 func (r *Recorder) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, r.Finish)()
 	defer close(r.done)
@@ -160,8 +183,12 @@ func (r *Recorder) Run(ctx context.Context) error {
 			break
 		}
 		if err := r.record(s); err != nil {
-			r.log.Error("clip could not be recorded", "err", err, "retry", pause)
-			r.sleep(ctx, pause)
+			r.log.Error("clip could not be recorded", "err", err)
+			if r.isFinished() {
+				r.giveUp(s, reason(err))
+				continue
+			}
+			r.sleep(pause)
 			pause = min(2*pause, lastPause)
 			continue
 		}
@@ -181,13 +208,19 @@ const (
 	lastPause  = time.Minute
 )
 
-func (r *Recorder) sleep(ctx context.Context, d time.Duration) {
+func (r *Recorder) sleep(d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-ctx.Done():
+	case <-r.stop:
 	}
+}
+
+func (r *Recorder) isFinished() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.finished
 }
 
 // next waits for a segment with frames; nil means that there will be none.
@@ -195,7 +228,7 @@ func (r *Recorder) next() *segment {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for {
-		for len(r.segments) > 0 && r.segments[0].end != 0 && r.segments[0].cursor >= r.segments[0].end {
+		for len(r.segments) > 0 && r.segments[0].over() && r.segments[0].lost.Frames == 0 {
 			r.segments = r.segments[1:]
 		}
 		if len(r.segments) > 0 {
@@ -218,7 +251,7 @@ func (r *Recorder) take(s *segment) (item, Loss, bool) {
 	}
 	lost := s.lost
 	s.lost = Loss{}
-	if s.end != 0 && s.cursor >= s.end {
+	if s.over() {
 		return item{}, lost, false
 	}
 	it := r.ring.copyOf(s.cursor)
@@ -227,7 +260,17 @@ func (r *Recorder) take(s *segment) (item, Loss, bool) {
 	return it, lost, true
 }
 
-// span is the wall-clock span of a clip that failed.
-func span(from, to clock.Wall, frames int, id, reason string) Loss {
-	return Loss{Reason: reason, Clip: id, From: from, To: to, Frames: frames}
+// giveUp declares what is left of a segment that has ended.
+func (r *Recorder) giveUp(s *segment, reason string) {
+	r.mu.Lock()
+	lost := s.lost
+	s.lost = Loss{}
+	for ; !s.over(); s.cursor++ {
+		lost.add(r.ring.slot(s.cursor).frame.Wall)
+	}
+	r.mu.Unlock()
+	if lost.Frames > 0 {
+		lost.Reason = reason
+		r.sink.Lost(lost)
+	}
 }

@@ -3,6 +3,7 @@
 package clip
 
 import (
+	"math"
 	"time"
 
 	"github.com/nightjar-cam/nightjar/capture"
@@ -15,6 +16,7 @@ const maxBoxes = 16
 // item is a frame in the ring with what the detector said about it.
 type item struct {
 	frame  *capture.Frame
+	missed int // frames that the source dropped in front of it
 	motion bool
 	score  float64
 	why    string
@@ -29,6 +31,7 @@ type ring struct {
 	first uint64 // number of the oldest
 	end   uint64 // number of the next
 	bytes int64
+	seq   uint64 // of the newest frame
 }
 
 func (r *ring) slot(n uint64) *item { return &r.slots[n&uint64(len(r.slots)-1)] }
@@ -42,6 +45,11 @@ func (r *ring) push(f *capture.Frame, res motion.Result) {
 	}
 	s := r.slot(r.end)
 	s.frame, s.motion, s.score, s.why = f.Retain(), res.Motion, res.Score, res.Why
+	s.missed = 0
+	if r.end > 0 && f.Seq > r.seq {
+		s.missed = int(min(f.Seq-r.seq-1, math.MaxInt32))
+	}
+	r.seq = f.Seq
 	s.boxes = append(s.boxes[:0], res.Boxes[:min(len(res.Boxes), maxBoxes)]...)
 	s.zones = append(s.zones[:0], res.Zones...)
 	r.end++

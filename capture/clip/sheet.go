@@ -64,11 +64,12 @@ func (s *sheet) jpeg() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// shrink averages blocks of whole pixels; the result is at most thumbWidth wide, and even.
+// shrink averages blocks of whole pixels; the result is even, and at most thumbWidth wide unless the picture is a strip that
+// is too low for such blocks.
 func shrink(img *image.YCbCr) *image.YCbCr {
 	size := img.Rect.Size()
-	by := max(1, (size.X+thumbWidth-1)/thumbWidth)
-	w, h := max(2, size.X/by&^1), max(2, size.Y/by&^1)
+	by := max(1, min((size.X+thumbWidth-1)/thumbWidth, size.Y/2))
+	w, h := size.X/by&^1, size.Y/by&^1
 	out := image.NewYCbCr(image.Rect(0, 0, w, h), image.YCbCrSubsampleRatio420)
 	average(out.Y, out.YStride, w, h, img.Y, img.YStride, by)
 	average(out.Cb, out.CStride, w/2, h/2, img.Cb, img.CStride, by)

@@ -31,8 +31,11 @@ type AccessUnit struct {
 
 // DefaultBitRate is a tenth of a bit a pixel, and at least 400 kbit/s: below, faces of a small picture wash out.
 func DefaultBitRate(width, height int, frameRate float64) int {
-	return max(400_000, int(float64(width*height)*frameRate/10))
+	return max(400_000, min(maxBitRate, int(float64(width*height)*frameRate/10)))
 }
+
+// maxBitRate, a gigabit, is far below what openh264's int takes.
+const maxBitRate = 1_000_000_000
 
 // fill checks the config and puts in the defaults.
 func (c *Config) fill() error {
@@ -42,8 +45,11 @@ func (c *Config) fill() error {
 	if !(c.FrameRate > 0 && c.FrameRate <= 1000) {
 		return fmt.Errorf("frame rate %g: must be above 0 and up to 1000", c.FrameRate)
 	}
-	if c.BitRate < 0 || c.KeyInterval < 0 {
-		return fmt.Errorf("bit rate %d, key interval %d: must not be negative", c.BitRate, c.KeyInterval)
+	if c.BitRate < 0 || c.BitRate > maxBitRate {
+		return fmt.Errorf("bit rate %d: must be 0 to %d", c.BitRate, maxBitRate)
+	}
+	if c.KeyInterval < 0 || c.KeyInterval > 1_000_000 {
+		return fmt.Errorf("key interval %d: must be 0 to 1000000", c.KeyInterval)
 	}
 	if c.BitRate == 0 {
 		c.BitRate = DefaultBitRate(c.Width, c.Height, c.FrameRate)

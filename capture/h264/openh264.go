@@ -24,10 +24,19 @@ type Encoder struct {
 	current *capture.Frame // what the codec reads next
 }
 
+// Limits of openh264, in pixels. Too large a picture it refuses without a word why, too small a one only with the first frame.
+const (
+	minSide = 16
+	maxArea = 4096 * 2304 // level 5.2
+)
+
 // New starts an encoder; the caller closes it.
 func New(cfg Config) (*Encoder, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, fmt.Errorf("start H.264 encoder: %w", err)
+	}
+	if cfg.Width < minSide || cfg.Height < minSide || cfg.Width*cfg.Height > maxArea {
+		return nil, fmt.Errorf("start H.264 encoder: picture size %dx%d: it takes %[3]dx%[3]d to 4096x2304", cfg.Width, cfg.Height, minSide)
 	}
 	params, err := openh264.NewParams()
 	if err != nil {
@@ -76,7 +85,7 @@ func (e *Encoder) Encode(f *capture.Frame) (AccessUnit, error) {
 	return AccessUnit{Data: data, Keyframe: hasIDR(data)}, nil
 }
 
-// ForceKeyframe makes the next frame a keyframe.
+// ForceKeyframe makes the next frame a keyframe. It must not be called after Close.
 func (e *Encoder) ForceKeyframe() {
 	if c, ok := e.codec.Controller().(codec.KeyFrameController); ok {
 		c.ForceKeyFrame()

@@ -3,6 +3,7 @@
 package spool
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"os"
@@ -49,16 +50,19 @@ func (e Entry) Open(part string) (*os.File, error) {
 	return f, nil
 }
 
-// Next returns the first entry whose number is above after.
+// Next returns the first entry whose number is above after. An entry that is not durable yet, because the disk failed when it
+// was committed, is not shown: the hub would know a record that a power cut takes away, and whose number is signed again.
 func (s *Spool) Next(after uint64) (Entry, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, e := range s.entries {
-		if e.Seq > after {
-			return e, true
-		}
+	i, found := slices.BinarySearchFunc(s.entries, after, func(e Entry, seq uint64) int { return cmp.Compare(e.Seq, seq) })
+	if found {
+		i++
 	}
-	return Entry{}, false
+	if i == len(s.entries) || s.entries[i].Seq > s.queued {
+		return Entry{}, false
+	}
+	return s.entries[i], true
 }
 
 // Changed returns a channel that is closed when the next entry is committed or removed. Get it before looking with Next.

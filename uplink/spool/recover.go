@@ -70,6 +70,7 @@ func (s *Spool) readQueue() error {
 	if n := len(s.entries); n > 0 && s.entries[n-1].Seq > s.seq {
 		s.seq, s.last = s.entries[n-1].Seq, s.entries[n-1].Record
 	}
+	s.queued = s.seq // the queue was fsynced before it was read
 	return nil
 }
 

@@ -65,6 +65,7 @@ type Spool struct {
 	bytes   int64         // of the entries' files
 	seq     uint64        // of the last record
 	last    []byte        // that record; nil before the first
+	queued  uint64        // number up to which the queue is durable: what is above must not be shown
 	durable uint64        // number in the head file
 	changed chan struct{} // closed, and made anew, when an entry is added or removed
 
@@ -150,6 +151,7 @@ func (s *Spool) settle() error {
 	if err := s.disk.SyncDir(filepath.Join(s.dir, queueDir)); err != nil {
 		return fmt.Errorf("make entry %d durable: %w", s.seq, err)
 	}
+	s.queued = s.seq
 	if err := s.writeHead(); err != nil {
 		return fmt.Errorf("advance the chain's head: %w", err)
 	}

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package uplink
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/nightjar-cam/nightjar/keys"
+	"github.com/nightjar-cam/nightjar/keys/record"
+	"github.com/nightjar-cam/nightjar/uplink/spool"
+	"github.com/nightjar-cam/nightjar/uplink/wire"
+)
+
+// A bubble is a camera and a hub that says what a test wants, in the virtual time of testing/synctest: real TLS and MQTT
+// over pipes in memory. Hours of waiting take milliseconds, and nothing is shortened.
+type bubble struct {
+	mochi.HookBase
+	t       *testing.T
+	server  *mochi.Server
+	tls     *tls.Config
+	key     ed25519.PrivateKey // signs receipts
+	spool   *spool.Spool
+	session *Session
+
+	mu     sync.Mutex
+	answer answer
+	down   bool        // no connection can be made
+	mute   bool        // chunks get no PUBACK
+	hangAt wire.Kind   // the hub hangs when it hears one
+	dials  []time.Time // attempts to connect
+	heard  []message   // what the camera sent, but its status
+	ends   []*end      // of the connections, the hub's
+}
+
+// answer is what the hub replies to a record that is offered: an encoded message, or nil.
+type answer func(b *bubble, e spool.Entry) (wire.Kind, []byte)
+
+// message is one that the hub heard.
+type message struct {
+	at   time.Time
+	kind wire.Kind
+	seq  uint64 // of an offer
+}
+
+func newBubble(t *testing.T, answer answer) *bubble {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bubble{t: t, key: private, answer: answer}
+	ca := certificate(t, tls.Certificate{}, "a hub's CA")
+	clients := x509.NewCertPool()
+	clients.AddCert(ca.Leaf)
+	b.tls = &tls.Config{MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients,
+		Certificates: []tls.Certificate{certificate(t, ca, keys.HubName)}}
+	b.server = mochi.New(&mochi.Options{InlineClient: true, Logger: slog.New(slog.DiscardHandler)})
+	if err := errors.Join(b.server.AddHook(b, nil), b.server.Serve()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.server.Close() })
+	if b.spool, err = spool.Open(t.TempDir(), spool.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.spool.Close() })
+	b.session = New(Config{Body: "clip", Details: "details"}, keys.Credential{
+		Device: "porch", TLS: certificate(t, ca, "porch"), CA: ca.Leaf, ReceiptKey: public, Hub: "hub:8883",
+	}, b.spool, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	b.session.open = b.open
+	return b
+}
+
+// certificate makes one that is valid in the bubble's year 2000; without a parent, a CA.
+func certificate(t *testing.T, parent tls.Certificate, name string) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now(), NotAfter: time.Now().AddDate(1, 0, 0), BasicConstraintsValid: true, IsCA: parent.Leaf == nil,
+	}
+	if parent.Leaf == nil {
+		parent = tls.Certificate{Leaf: c, PrivateKey: key}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, parent.Leaf, key.Public(), parent.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
+}
+
+// run runs the session until the test ends.
+func (b *bubble) run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- b.session.Run(ctx) }()
+	b.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			b.t.Error(err)
+		}
+		for _, e := range b.ends {
+			e.Close()
+		}
+	})
+}
+
+// hang freezes the last connection. The caller holds the lock.
+func (b *bubble) hang() { close(b.ends[len(b.ends)-1].frozen) }
+
+// set changes the hub.
+func (b *bubble) set(change func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	change()
+}
+
+// take returns the messages of a kind that were heard since it was last called.
+func (b *bubble) take(kind wire.Kind) (of []message) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, m := range b.heard {
+		if m.kind == kind {
+			of = append(of, m)
+		}
+	}
+	b.heard = nil
+	return of
+}
+
+// attempts are the times at which the camera tried to connect.
+func (b *bubble) attempts() []time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.dials)
+}
+
+// waiting is how many entries are in the spool.
+func (b *bubble) waiting() int {
+	n, _ := b.spool.Usage()
+	return n
+}
+
+// clip commits an entry with a body and details of n bytes each; its record only has its number.
+func (b *bubble) clip(n int) spool.Entry {
+	b.t.Helper()
+	d, err := b.spool.Create(fmt.Sprintf("%032x", n))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, name := range []string{"clip", "details"} {
+		w, err := d.Part(name)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		_, err = w.Write(make([]byte, n))
+		if err := errors.Join(err, w.Close()); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	e, err := d.Commit(func(seq uint64, _ [32]byte, _ []spool.Part) ([]byte, error) { return fmt.Append(nil, seq), nil })
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return e
+}
+
+// stored answers with a receipt.
+func stored(b *bubble, e spool.Entry) (wire.Kind, []byte) {
+	hash := record.Hash(e.Record)
+	jws, err := record.SignReceipt(b.key, record.Receipt{Version: record.Version, Device: "porch", Seq: e.Seq,
+		Record: hex.EncodeToString(hash[:]), Clip: e.ID, Stored: time.Now().UTC().Truncate(time.Millisecond)})
+	if err != nil {
+		b.t.Error(err)
+	}
+	return wire.DownReceipt, jws
+}
+
+// nothing is no answer at all, but a PUBACK.
+func nothing(*bubble, spool.Entry) (wire.Kind, []byte) { return "", nil }
+
+// refusing answers with a refusal of the entry.
+func refusing(b *bubble, e spool.Entry) (wire.Kind, []byte) {
+	payload, err := wire.Refuse{Seq: e.Seq, Clip: e.ID, Code: wire.CodeHash}.Marshal()
+	if err != nil {
+		b.t.Error(err)
+	}
+	return wire.DownRefuse, payload
+}
+
+// wanting answers that it has nothing of the clip.
+func wanting(b *bubble, e spool.Entry) (wire.Kind, []byte) {
+	payload, err := wire.Have{Seq: e.Seq, Clip: e.ID}.Marshal()
+	if err != nil {
+		b.t.Error(err)
+	}
+	return wire.DownHave, payload
+}
+
+// OnPublish hears the camera.
+func (b *bubble) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+	_, kind, err := wire.ParseTopic(pk.TopicName)
+	if cl.Net.Inline || err == nil && kind == wire.UpStatus {
+		return pk, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := message{at: time.Now(), kind: kind}
+	if kind == wire.UpOffer {
+		m.seq = b.offered(pk.Payload)
+	}
+	b.heard = append(b.heard, m)
+	if kind == b.hangAt {
+		b.hangAt = ""
+		b.hang()
+	}
+	if b.mute && kind == wire.UpChunk {
+		return pk, packets.ErrRejectPacket // withholds the PUBACK
+	}
+	return pk, packets.CodeSuccessIgnore
+}
+
+// offered answers an offer.
+func (b *bubble) offered(payload []byte) (seq uint64) {
+	m, err := wire.ParseOffer(payload)
+	if err != nil {
+		b.t.Error(err)
+	}
+	if _, err := fmt.Sscan(m.Record, &seq); err != nil {
+		b.t.Error(err)
+	}
+	e, _ := b.spool.Next(seq - 1)
+	if kind, reply := b.answer(b, e); kind != "" {
+		if err := b.server.Publish(wire.Topic("porch", kind), reply, false, 0); err != nil {
+			b.t.Error(err)
+		}
+	}
+	return seq
+}
+
+func (b *bubble) ID() string { return "bubble" }
+func (b *bubble) Provides(hook byte) bool {
+	return hook == mochi.OnConnectAuthenticate || hook == mochi.OnACLCheck || hook == mochi.OnPublish
+}
+func (b *bubble) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { return true }
+func (b *bubble) OnACLCheck(*mochi.Client, string, bool) bool              { return true }
+
+// open is the camera's way to the hub.
+func (b *bubble) open(ctx context.Context, cred keys.Credential) (net.Conn, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.dials = append(b.dials, time.Now())
+	if b.down {
+		return nil, errors.New("no route to host")
+	}
+	near, far := net.Pipe()
+	e := newEnd(far)
+	b.ends = append(b.ends, e)
+	go func() {
+		_ = b.server.EstablishConnection("pipe", tls.Server(e, b.tls)) // the session sees how it ends
+		e.Close()
+	}()
+	conn := tls.Client(near, cred.ClientTLS())
+	return conn, conn.HandshakeContext(ctx)
+}
+
+// end is the hub's end of a connection, with a buffer as a kernel has. A frozen one hears nothing any more, but does not
+// break: a hub whose machine hangs.
+type end struct {
+	net.Conn
+	in     chan []byte // 16 pieces of at most 4 KiB
+	rest   []byte      // of the piece that is being read
+	frozen chan struct{}
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newEnd(conn net.Conn) *end {
+	e := &end{Conn: conn, in: make(chan []byte, 16), frozen: make(chan struct{}), closed: make(chan struct{})}
+	go e.fill()
+	return e
+}
+
+func (e *end) fill() {
+	defer close(e.in)
+	for {
+		b := make([]byte, 4<<10)
+		n, err := e.Conn.Read(b)
+		if err != nil {
+			return
+		}
+		select {
+		case e.in <- b[:n]:
+		case <-e.closed:
+			return
+		}
+	}
+}
+
+func (e *end) Read(b []byte) (int, error) {
+	for len(e.rest) == 0 {
+		select {
+		case <-e.frozen:
+			<-e.closed
+			return 0, net.ErrClosed
+		case piece, ok := <-e.in:
+			if !ok {
+				return 0, io.EOF
+			}
+			e.rest = piece
+		}
+	}
+	n := copy(b, e.rest)
+	e.rest = e.rest[n:]
+	return n, nil
+}
+
+func (e *end) Close() error {
+	e.once.Do(func() { close(e.closed) })
+	return e.Conn.Close()
+}
