@@ -127,8 +127,9 @@ func TestWaitingSegmentsAreBounded(t *testing.T) {
 		}
 		close(c.encoders.gate)
 		c.finish()
-		if n := len(c.sink.lost); n > maxSegments+1 {
-			t.Errorf("%d losses declared, want at most %d", n, maxSegments+1)
+		const most = 20 // segments that wait, and a few more
+		if n := len(c.sink.lost); n > most {
+			t.Errorf("%d losses declared, want at most %d", n, most)
 		}
 		recorded := 0
 		for _, o := range c.sink.committed() {

@@ -233,10 +233,12 @@ func TestLossless(t *testing.T) {
 	bubble(t, cfg, func(t *testing.T, c *camera) {
 		c.encoders.gate = make(chan struct{})
 		played := make(chan struct{})
-		go func() { c.play(".........." + strings.Repeat("m", 40)); close(played) }()
+		go func() { defer close(played); c.play(".........." + strings.Repeat("m", 40)) }()
 		time.Sleep(time.Minute)
-		if c.seq >= 50 {
+		select {
+		case <-played:
 			t.Error("Push did not wait for the encoder")
+		default:
 		}
 		close(c.encoders.gate)
 		<-played
@@ -258,8 +260,7 @@ func TestLosslessEnd(t *testing.T) {
 	bubble(t, cfg, func(t *testing.T, c *camera) {
 		c.encoders.gate = make(chan struct{})
 		played := make(chan struct{})
-		go func() { c.play(strings.Repeat("m", 40)); close(played) }()
-		synctest.Wait()
+		go func() { defer close(played); c.play(strings.Repeat("m", 40)) }()
 		time.Sleep(time.Minute)
 		c.cancel()
 		<-played
@@ -292,7 +293,7 @@ type failingClose struct{ Encoder }
 
 func (f failingClose) Close() error { return errors.Join(f.Encoder.Close(), errFake) }
 
-// Without the fakes' bubble: frame path, recorder and end at the same time, for the race detector.
+// In real time: frame path, recorder and end at the same time, for the race detector.
 func TestConcurrent(t *testing.T) {
 	pool := capture.NewPool(width, height, 64)
 	cfg := shortConfig()
@@ -304,8 +305,7 @@ func TestConcurrent(t *testing.T) {
 	for seq := range uint64(frames) {
 		f, _ := pool.Wait(nil)
 		f.Seq, f.PTS = seq, time.Duration(seq)*interval
-		onset := f.PTS
-		r.Push(f, motion.Result{Motion: seq%5 == 0, Onset: onset, Boxes: []motion.Box{{}}})
+		r.Push(f, motion.Result{Motion: seq%5 == 0, Onset: f.PTS, Boxes: []motion.Box{{}}})
 		f.Release()
 	}
 	r.Finish()

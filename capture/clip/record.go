@@ -76,6 +76,9 @@ func (r *Recorder) begin(it item, onset time.Duration, continues string) (*film,
 		Width: r.format.Width, Height: r.format.Height, Continues: continues,
 	}
 	f.sum.PreRoll = max(0, onset-it.frame.PTS)
+	if continues == "" {
+		r.log.Info("motion began", "at", onset, "clip", f.sum.ID) // here, not in Push: a log that blocks must not hold up capture
+	}
 	// Not straight into f: beside an error there may be an interface that holds a nil pointer, and fail would close it.
 	encoder, err := r.encode(r.format)
 	if err != nil {

@@ -83,12 +83,10 @@ func (r *Recorder) trigger(pts time.Duration, res motion.Result) {
 	case res.Motion && open == nil:
 		r.begins(res.Onset)
 		r.lastMotion = pts
-		r.log.Info("motion began", "at", res.Onset, "why", res.Why)
 	case res.Motion:
 		r.lastMotion = pts
 	case open != nil && pts-r.lastMotion > r.cfg.PostRoll:
 		open.end = r.ring.end - 1 // without the newest, which may come long after a stall
-		r.log.Info("motion ended", "at", r.lastMotion)
 	}
 }
 

@@ -279,46 +279,68 @@ func TestKillThenPowerCut(t *testing.T) {
 	}
 }
 
-// mutant is a disk that leaves something out.
+// faults are the defences that a mutant lacks.
+type faults struct {
+	noSync, noSyncDir, noHead bool
+	lateSync                  bool // files are fsynced after they were renamed
+}
+
+// mutant is a disk with faults.
 type mutant struct {
 	disk
-	noSync, noSyncDir, noHead bool
+	faults
+	late []file // to be synced after the next Rename
 }
 
-type unsynced struct{ file }
+type mutantFile struct {
+	file
+	disk *mutant
+}
 
-func (unsynced) Sync() error { return nil }
-
-func (m mutant) Create(path string) (file, error) {
-	f, err := m.disk.Create(path)
-	if err == nil && m.noSync {
-		return unsynced{f}, nil
+func (f mutantFile) Sync() error {
+	switch {
+	case f.disk.noSync:
+		return nil
+	case f.disk.lateSync:
+		f.disk.late = append(f.disk.late, f.file)
+		return nil
 	}
-	return f, err
+	return f.file.Sync()
 }
 
-func (m mutant) SyncDir(dir string) error {
+func (m *mutant) Create(path string) (file, error) {
+	f, err := m.disk.Create(path)
+	return mutantFile{f, m}, err
+}
+
+func (m *mutant) SyncDir(dir string) error {
 	if m.noSyncDir {
 		return nil
 	}
 	return m.disk.SyncDir(dir)
 }
 
-func (m mutant) Rename(from, to string) error {
+func (m *mutant) Rename(from, to string) error {
 	if m.noHead && filepath.Base(to) == headFile {
 		return nil
 	}
-	return m.disk.Rename(from, to)
+	err := m.disk.Rename(from, to)
+	for _, f := range m.late {
+		err = errors.Join(err, f.Sync())
+	}
+	m.late = nil
+	return err
 }
 
 // TestPowerCutSeesMutants shows that the check above can fail.
 func TestPowerCutSeesMutants(t *testing.T) {
-	for name, m := range map[string]mutant{
+	for name, f := range map[string]faults{
 		"no fsync of files":   {noSync: true},
 		"no fsync of folders": {noSyncDir: true},
 		"no head":             {noHead: true},
+		"rename before fsync": {lateSync: true},
 	} {
-		err := cutEverywhere(t, 20, func(d disk) disk { m.disk = d; return m }, powerCut)
+		err := cutEverywhere(t, 20, func(d disk) disk { return &mutant{disk: d, faults: f} }, powerCut)
 		if err == nil {
 			t.Errorf("%s: the check sees nothing", name)
 		}
