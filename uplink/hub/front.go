@@ -56,7 +56,7 @@ func (f *front) run(ctx context.Context) error {
 			// Out of descriptors or memory: clients that leave give some back. To return here, as a
 			// plain accept loop does, would leave the hub deaf for good.
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			f.log.Error("cannot accept connections", "code", "accept-failed", "error", err, "retry", pause)
+			f.log.Error("cannot accept connections", "code", "accept-failed", "err", err, "retry", pause)
 			select {
 			case <-time.After(pause):
 			case <-ctx.Done():
@@ -133,10 +133,10 @@ func (f *front) report(conn net.Conn, device string, end *refusal) {
 		log = log.With("device", device)
 	}
 	if end.code == brokenOff {
-		log.Debug("connection ended", "code", string(end.code), "error", end.err)
+		log.Debug("connection ended", "code", string(end.code), "err", end.err)
 		return
 	}
-	log.Warn("connection refused", "code", string(end.code), "error", end.err)
+	log.Warn("connection refused", "code", string(end.code), "err", end.err)
 }
 
 // serverTLS makes the TLS configuration of a connection by what its client asks for.

@@ -91,7 +91,7 @@ func (in *ingest) chunk(device string, m wire.Chunk) ([]reply, error) {
 	if errors.Is(err, store.ErrNotOffered) {
 		// The duplicate of a chunk whose clip is stored by now, or a chunk for a hub that was restarted:
 		// the device offers again when it hears nothing.
-		in.log.Debug("chunk of a clip that is not on offer", "device", device, "error", err)
+		in.log.Debug("chunk of a clip that is not on offer", "device", device, "err", err)
 		return nil, nil
 	}
 	if err == nil && !news {
@@ -116,7 +116,7 @@ func (in *ingest) answer(device string, st store.State, err error) ([]reply, err
 		payload, encode = wire.Have{Seq: st.Seq, Clip: st.Clip, Body: st.Body, Details: st.Details}.Marshal()
 	}
 	if encode != nil {
-		in.log.Error("reply cannot be encoded", "code", "reply-failed", "device", device, "error", encode)
+		in.log.Error("reply cannot be encoded", "code", "reply-failed", "device", device, "err", encode)
 		return nil, nil
 	}
 	return []reply{{kind, payload}}, nil
@@ -137,7 +137,7 @@ func (in *ingest) refused(device string, st store.State, err error) wire.Code {
 		}
 	}
 	if in.news(device, "refusal", fmt.Sprint(code, st.Seq, st.Clip)) {
-		in.log.Log(in.ctx, level, "record refused", "code", string(code), "device", device, "seq", st.Seq, "clip", st.Clip, "error", err)
+		in.log.Log(in.ctx, level, "record refused", "code", string(code), "device", device, "seq", st.Seq, "clip", st.Clip, "err", err)
 	}
 	return code
 }

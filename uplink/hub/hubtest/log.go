@@ -43,7 +43,7 @@ func (l *Log) Handle(ctx context.Context, r slog.Record) error {
 		switch a.Key {
 		case "code":
 			m.Code = a.Value.String()
-		case "error":
+		case "err":
 			m.Error = a.Value.String()
 		}
 		return true

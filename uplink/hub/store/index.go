@@ -142,7 +142,7 @@ func (ix *index) rebuild(ctx context.Context, d *archive.Device, log *slog.Logge
 			err = put(ctx, tx, e)
 		}
 		if err != nil {
-			log.Warn("record is not indexed", "code", "index-skipped", "device", d.ID, "seq", e.Seq, "error", err)
+			log.Warn("record is not indexed", "code", "index-skipped", "device", d.ID, "seq", e.Seq, "err", err)
 		}
 	}
 	return tx.Commit()
