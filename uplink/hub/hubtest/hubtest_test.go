@@ -32,7 +32,7 @@ func TestHub(t *testing.T) {
 func TestLog(t *testing.T) {
 	l := newLog(t)
 	log := slog.New(l).With("code", "outer").WithGroup("g")
-	log.Warn("one", "error", "why")
+	log.Warn("one", "err", "why")
 	log.Debug("two")
 	slog.New(l).Warn("no code")
 	if m := l.Await(t, "outer"); m.Text != "one" || m.Error != "why" {
