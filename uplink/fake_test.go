@@ -38,6 +38,7 @@ type fake struct {
 	t      testing.TB
 	server *mqtt.Server
 	script script
+	chunk  func(wire.Chunk) // if not nil, is told each chunk before it is acknowledged
 	site   *site
 
 	mu     sync.Mutex
@@ -92,8 +93,18 @@ func (f *fake) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, er
 	if cl.Net.Inline {
 		return pk, nil
 	}
-	if pk.TopicName == wire.Topic("porch", wire.UpOffer) {
+	switch pk.TopicName {
+	case wire.Topic("porch", wire.UpOffer):
 		f.offered(pk.Payload)
+	case wire.Topic("porch", wire.UpChunk):
+		if f.chunk == nil {
+			break
+		}
+		c, err := wire.ParseChunk(pk.Payload)
+		if err != nil {
+			f.t.Error(err)
+		}
+		f.chunk(c)
 	}
 	return pk, packets.CodeSuccessIgnore
 }
@@ -115,9 +126,13 @@ func (f *fake) offered(payload []byte) {
 	n := f.offers[r.Seq]
 	f.mu.Unlock()
 	for _, m := range f.script(r, []byte(offer.Record), n) {
-		if err := f.server.Publish(wire.Topic("porch", m.kind), m.payload, false, 1); err != nil {
-			f.t.Error(err)
-		}
+		f.say(m)
+	}
+}
+
+func (f *fake) say(m message) {
+	if err := f.server.Publish(wire.Topic("porch", m.kind), m.payload, false, 1); err != nil {
+		f.t.Error(err)
 	}
 }
 

@@ -5,6 +5,7 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // MaxChunk is the most data in a chunk: brokers have limits on packets, and control messages wait behind one chunk at most.
@@ -38,6 +39,7 @@ func (c Chunk) AppendTo(b []byte) ([]byte, error) {
 	if err := c.valid(); err != nil {
 		return nil, fmt.Errorf("encode chunk: %w", err)
 	}
+	b = slices.Grow(b, chunkHead+len(c.Data))
 	b = append(b, chunkVersion, byte(c.Part))
 	b = append(b, c.Clip[:]...)
 	b = binary.BigEndian.AppendUint64(b, c.Offset)
