@@ -76,9 +76,9 @@ echo
 first=$(find "$demo/hub/devices/porch/clips" -name '*.mp4.age' | sort | head -n 1)
 say "Done."
 cat <<TEXT
-  opened clips    $demo/clips/*.mp4 (contact sheets beside them)
-  what the hub has $demo/hub/devices/porch/
-  owner's key     $demo/owner.key
+  opened clips      $demo/clips/*.mp4 (contact sheets beside them)
+  what the hub has  $demo/hub/devices/porch/
+  owner's key       $demo/owner.key
 
 Open one without any of our programs:
   age -d -i $demo/owner.key $first | ffplay -
