@@ -39,7 +39,7 @@ func DefaultConfig() Config {
 		MinArea:     0.003,
 		Confirm:     3,
 		Window:      5,
-		Off:         600 * time.Millisecond,
+		Off:         300 * time.Millisecond,
 		Absorb:      3 * time.Second,
 		Learn:       2 * time.Second,
 		LightShare:  0.4,

@@ -10,18 +10,21 @@ const (
 	stepEvery  = 60 * time.Millisecond  // between the background's steps of one level
 	lightHurry = 300 * time.Millisecond // replaces Absorb while the light changes
 	freshFor   = time.Minute            // a background this young is not remembered
-	lively     = time.Second            // a region that did not change for so long is no motion: a ghost, or something put down
+	lively     = 700 * time.Millisecond // a region that did not change for so long is no motion: something put down
 
-	noiseUnit  = 64            // noise is kept in 1/64 level
-	startNoise = 2 * noiseUnit // before anything is known
-	floor      = 10            // levels by which a sample differs at least
-	noiseGain  = 3             // and so many times the block's mean noise
-	lightStep  = 6             // levels by which a block's mean changes with the light
-	busyStep   = 16            // added to busy when a block begins to differ
-	busyMax    = 128
-	busyUnit   = 32 // busy that doubles the limit
+	noiseUnit   = 64            // noise is kept in 1/64 level
+	startNoise  = 2 * noiseUnit // before anything is known
+	coarseNoise = 3 * noiseUnit // noise from which samples are too uncertain to be looked at one by one
+	coarseFloor = 5             // replaces floor for the means of cells
+	floor       = 10            // levels by which a sample differs at least
+	noiseGain   = 3             // and so many times the block's mean noise
+	lightStep   = 6             // levels by which a block's mean changes with the light
+	busyStep    = 16            // added to busy when a block begins to differ
+	busyMax     = 128
+	busyUnit    = 32 // busy that doubles the limit
 
-	darkest, brightest = one * 55 / 100, one * 3 / 2 // gains of shadow and sun, over the gain of the picture
+	// Gains of shadow and sun, over the gain of the picture. A lamp may give twice the luma, which is five times the light.
+	darkest, brightest = one * 55 / 100, one * 2
 )
 
 // Levels of a block.
@@ -34,31 +37,42 @@ const (
 // block is what the detector remembers of a block.
 type block struct {
 	noise  uint16 // mean |d| while nothing is there, in 1/64 level
+	sway   uint16 // mean of |the mean of d|, likewise: less than noise, where that is the sensor's
 	busy   uint16 // how often it began to differ of late: leaves, water, a screen
+	change uint16 // mean of the last |picture - earlier picture|, in 1/64 level
 	level  uint8
 	differ uint8         // samples that no gain explains
 	held   bool          // the background waits
+	seen   bool          // prev has the block
+	vague  bool          // the background is a guess: the light changed while something hid it
 	since  time.Duration // PTS of the first frame of the present difference
 	still  time.Duration // PTS of the last change from picture to picture
 	fresh  time.Duration // until this PTS the background is too young to be worth remembering
 }
 
-// enable sets the limits for the pass and says which blocks of the background may step.
-func (d *Detector) enable(step bool, pts time.Duration) {
-	for i := range d.blocks {
-		b := &d.blocks[i]
-		d.update[i] = 0
-		if step && !b.held {
-			d.update[i] = 1
-		}
-		limit := d.strong(i)
-		d.limit[i] = uint8(min(limit*2/3, 255))
-		if step && b.busy > 0 {
-			b.busy--
+// pace returns which rows of the background step in this frame, see diff.
+func (d *Detector) pace(pts time.Duration) (rows uint8) {
+	for i := range d.stepped {
+		if pts-d.stepped[i] >= stepEvery {
+			d.stepped[i] = pts
+			rows |= 1 << i
 		}
 	}
-	if step {
-		d.stepped = pts
+	return rows
+}
+
+// enable sets the limits for the pass and says which blocks of the background may step.
+func (d *Detector) enable(rows uint8, learning bool) {
+	for i := range d.blocks {
+		b := &d.blocks[i]
+		d.follow[i] = 0
+		if !b.held {
+			d.follow[i] = 1
+		}
+		d.limit[i] = uint8(min(d.strong(i)*2/3, 255))
+		if rows&1 != 0 && b.busy > 0 {
+			b.busy--
+		}
 	}
 }
 
@@ -71,19 +85,19 @@ func (d *Detector) strong(i int) int {
 }
 
 // judge gives each block its level, and lets the background follow the light.
-func (d *Detector) judge(p Plane, pts time.Duration, step, learning bool) {
+func (d *Detector) judge(p Plane, pts time.Duration, keep, step, learning bool) {
 	active := 0
 	for i := range d.blocks {
 		b, s := &d.blocks[i], &d.out[i]
 		area := d.grid.area(i)
-		if int(s.change) > area*(2+int(b.noise)/noiseUnit) {
-			b.still = pts
-		}
 		was := b.level
 		b.level, b.differ = levelNone, 0
-		differs := d.zones.weight[i] > 0 && int(s.over)*4 >= area
+		differs := d.zones.weight[i] > 0 && (int(s.over)*4 >= area || d.tilted(b, s.shift(), area))
 		if differs {
+			d.changed(p, i, keep, pts)
 			d.look(p, i)
+		} else {
+			b.seen, b.vague = false, false
 		}
 		switch {
 		case b.level == levelNone:
@@ -96,33 +110,80 @@ func (d *Detector) judge(p Plane, pts time.Duration, step, learning bool) {
 		}
 		// While something moves, what looks like its shadow may well be its plain coat.
 		b.held = b.level == levelStrong || differs && d.moving
-		if step || learning {
-			b.learn(s.sad()*noiseUnit/area, differs, learning)
+		switch {
+		case learning && d.light.flash:
+			b.noise, b.sway = startNoise, startNoise // what changes now is no noise
+		case step || learning:
+			x, y := s.sad()*noiseUnit/area, max(s.shift(), -s.shift())*noiseUnit/area
+			// After a change of the light there may be another noise.
+			fast := learning || d.light.on && !d.light.flash && !b.held && x <= 2*d.light.din
+			b.learn(x, y, differs, fast, d.light.din)
 		}
 	}
 	// No gain explained most of the change: a lamp somewhere else. What is in the room now has to move to be seen.
-	unknown := d.light.flash && float64(active) > d.cfg.LightShare/2*float64(len(d.blocks))
+	share := float64(active) / float64(len(d.blocks))
+	unknown := d.light.on && (share > d.cfg.LightShare || d.light.flash && share > d.cfg.LightShare/2)
 	if !learning && !d.light.on {
 		return
 	}
 	for i := range d.blocks {
 		b := &d.blocks[i]
 		switch {
-		case unknown:
+		case unknown, learning:
 			b.level, b.differ, b.held = levelNone, 0, false
 			d.copyBlock(d.bg, p, i)
-		case !b.held, learning:
+		case !b.held:
 			d.copyBlock(d.bg, p, i)
 		case d.light.flash:
-			d.scale(i)
+			d.scaleBlock(i)
+			b.vague = b.vague || d.light.gain > one*5/4 || d.light.gain < one*4/5
 		}
 	}
 }
 
-// learn moves the noise towards x, what the block shows while it is quiet. While something is there it only grows, and
-// slowly: or else a night's noise, once over the limit, would be motion until the morning.
-func (b *block) learn(x int, differs, learning bool) {
-	d := x - int(b.noise)
+// changed compares block i with the picture some 0.1 s ago. Only blocks that differ from the background are followed.
+func (d *Detector) changed(p Plane, i int, keep bool, pts time.Duration) {
+	b := &d.blocks[i]
+	if !b.seen {
+		b.seen, b.still = true, pts
+		d.copyBlock(d.prev, p, i)
+		return
+	}
+	x0, y0, x1, y1 := d.grid.bounds(i)
+	change := 0
+	for y := y0; y < y1; y++ {
+		was := d.prev.row(y, x0, x1)
+		for x, v := range p.row(y, x0, x1) {
+			change += int(max(v, was[x]) - min(v, was[x]))
+		}
+	}
+	b.change = uint16(change * noiseUnit / d.grid.area(i))
+	if change*noiseUnit > d.grid.area(i)*(2*noiseUnit+int(b.noise)) {
+		b.still = pts
+	}
+	if keep {
+		d.copyBlock(d.prev, p, i)
+	}
+}
+
+// tilted tells whether a block with much noise became brighter or darker by more than that explains.
+func (d *Detector) tilted(b *block, shift, area int) bool {
+	return b.noise >= coarseNoise && max(shift, -shift)*noiseUnit > area*(coarseFloor*noiseUnit+3*int(b.sway))
+}
+
+// learn moves the noise towards x, what the block shows while it is quiet, and the sway towards y. While something is there they only grow, and
+// slowly: or else a night's noise, once over the limit, would be motion until the morning. But what is as noisy as the
+// picture as a whole is noisy, and not something.
+func (b *block) learn(x, y int, differs, learning bool, din int) {
+	if differs && x > int(b.noise) && x <= din*3/2 {
+		differs = false
+	}
+	b.noise = approach(b.noise, x, differs, learning)
+	b.sway = approach(b.sway, y, differs, learning)
+}
+
+func approach(noise uint16, x int, differs, learning bool) uint16 {
+	d := x - int(noise)
 	switch {
 	case learning && d > 0:
 		d = (d + 3) / 4
@@ -133,102 +194,5 @@ func (b *block) learn(x int, differs, learning bool) {
 	default:
 		d /= 64
 	}
-	b.noise += uint16(d)
-}
-
-// look decides whether block i is the background under another light, the former background, or something else.
-func (d *Detector) look(p Plane, i int) {
-	b := &d.blocks[i]
-	quarter := (d.grid.area(i) + 3) / 4
-	low, high := darkest, brightest
-	if d.light.on {
-		low, high = 0, 64*one
-	}
-	hits, near := d.count(p, d.bg, i, low, high)
-	if near < quarter {
-		return
-	}
-	if _, n := d.count(p, d.former, i, one*7/8, one*9/8); n < quarter {
-		d.swap(i)
-		return
-	}
-	b.level, b.differ = levelWeak, uint8(near)
-	if hits >= quarter {
-		b.level = levelStrong
-	}
-}
-
-// count returns how many samples of block i differ from the background times a gain by more than the strong limit, and
-// the weak. A sample of the background may come from a neighbour: cameras tremble. The gain is that of the block's mean, but within low and high times the gain of the picture.
-func (d *Detector) count(p, bg Plane, i, low, high int) (hits, near int) {
-	x0, y0, x1, y1 := d.grid.bounds(i)
-	behind := 0
-	for y := y0; y < y1; y++ {
-		for _, v := range bg.row(y, x0, x1) {
-			behind += int(v)
-		}
-	}
-	gain := int(d.out[i].luma) * one / max(1, behind)
-	gain = min(max(gain, low*d.light.gain/one), high*d.light.gain/one)
-	strong := d.strong(i)
-	weak := strong * 2 / 3
-	for y := y0; y < y1; y++ {
-		row := p.row(y, 0, d.grid.w)
-		above, here, below := bg.row(max(y-1, 0), 0, bg.W), bg.row(y, 0, bg.W), bg.row(min(y+1, bg.H-1), 0, bg.W)
-		for x := x0; x < x1; x++ {
-			left, right := here[max(x-1, 0)], here[min(x+1, bg.W-1)]
-			least := int(min(here[x], left, right, above[x], below[x])) * gain / one
-			most := int(max(here[x], left, right, above[x], below[x])) * gain / one
-			e := max(int(row[x])-most, least-int(row[x]))
-			if e > weak {
-				near++
-			}
-			if e > strong {
-				hits++
-			}
-		}
-	}
-	return hits, near
-}
-
-// scale puts a change of light into the background of block i, which something hides.
-func (d *Detector) scale(i int) {
-	x0, y0, x1, y1 := d.grid.bounds(i)
-	for y := y0; y < y1; y++ {
-		row := d.bg.row(y, x0, x1)
-		for x, v := range row {
-			row[x] = uint8(min(int(v)*d.light.gain/one, 255))
-		}
-	}
-}
-
-// swap takes the former background of block i for the present one: what was absorbed has gone.
-func (d *Detector) swap(i int) {
-	d.blocks[i].fresh = 0
-	x0, y0, x1, y1 := d.grid.bounds(i)
-	for y := y0; y < y1; y++ {
-		former := d.former.row(y, x0, x1)
-		for x, v := range d.bg.row(y, x0, x1) {
-			d.bg.row(y, x0, x1)[x], former[x] = former[x], v
-		}
-	}
-}
-
-// absorb makes the picture in block i its background, and remembers the old one: unless that was young, such as the
-// same visitor a little to the left.
-func (d *Detector) absorb(p Plane, i int, pts time.Duration) {
-	b := &d.blocks[i]
-	if pts >= b.fresh {
-		d.copyBlock(d.former, d.bg, i)
-	}
-	b.fresh = pts + freshFor
-	d.copyBlock(d.bg, p, i)
-	b.level, b.held, b.differ = levelNone, false, 0
-}
-
-func (d *Detector) copyBlock(to, from Plane, i int) {
-	x0, y0, x1, y1 := d.grid.bounds(i)
-	for y := y0; y < y1; y++ {
-		copy(to.row(y, x0, x1), from.row(y, x0, x1))
-	}
+	return noise + uint16(d)
 }

@@ -15,21 +15,35 @@ type light struct {
 	on    bool // the light changes, or did a moment ago
 	flash bool // it changes in this frame
 	gain  int  // of the picture over the background, from the median block
+	din   int  // the median of the blocks' mean |d|, in 1/64 level
 	until time.Duration
+
+	dark time.Duration // PTS of the last frame that lost half of its light
+	cut  time.Duration // until when nothing is as it was
+	rest time.Duration // until when there is no other cut
 }
+
+// A filter that is switched makes the picture dark, and bright again within cutWithin. What
+// is dark and what is bright changes for good, and so does the noise: all is learnt anew for cutHold after the last flash, but not again
+// within cutRest: lamps that flicker do this all the time.
+const (
+	cutWithin = 500 * time.Millisecond
+	cutHold   = 400 * time.Millisecond
+	cutRest   = 5 * time.Second
+)
 
 // measure finds the median of the blocks' mean differences, and whether more than a share of all
 // blocks changed in the same direction, those that changed in the other one taken off: a camera that is turned makes as
 // many of either.
-func (l *light) measure(out []sums, g grid, share float64, pts time.Duration) {
+func (l *light) measure(out []sums, g grid, behind int, share float64, pts time.Duration) {
 	var histogram [511]int
-	var luma, shift, up, down int
+	var up, down int
+	var noise [256]int
 	for b := range out {
 		s := &out[b]
-		luma += int(s.luma)
-		shift += s.shift()
 		mean := s.shift() / g.area(b)
 		histogram[mean+255]++
+		noise[s.sad()/g.area(b)]++
 		switch {
 		case mean >= lightStep:
 			up++
@@ -42,13 +56,35 @@ func (l *light) measure(out []sums, g grid, share float64, pts time.Duration) {
 		median++
 		below += histogram[median+255]
 	}
-	mean := max(1, (luma-shift)/(g.w*g.h))
+	din, below := 0, noise[0]
+	for 2*below < len(out) {
+		din++
+		below += noise[din]
+	}
+	l.din = din * noiseUnit
+	mean := max(1, behind)
 	l.gain = max(one/16, (mean+median)*one/mean)
 
 	was := l.on
 	l.flash = float64(max(up, down)-min(up, down)) > share*float64(len(out))
 	if l.flash {
 		l.until = pts + lightHold
+		if down > up && l.gain < one/2 {
+			l.dark = pts
+		}
+		both := up > down && l.dark > 0 && pts-l.dark <= cutWithin
+		if both && (pts >= l.rest || pts < l.cut) {
+			if pts >= l.cut {
+				l.rest = pts + cutRest
+			}
+			l.cut = pts + cutHold
+		}
 	}
 	l.on = l.flash || was && pts < l.until
+}
+
+// expect is told of a change before it is seen. While the filter is switched, every change is light.
+func (l *light) expect(switching bool, pts time.Duration) {
+	l.on, l.until = true, pts+lightHold
+	l.flash = l.flash || switching
 }

@@ -108,9 +108,7 @@ func TestLightMeasure(t *testing.T) {
 	measure := func(l *light, pts time.Duration, changed, by int) {
 		out := make([]sums, g.blocks())
 		for b := range out {
-			out[b].luma = 64 * 100
 			if b < changed {
-				out[b].luma += uint16(64 * by)
 				if by > 0 {
 					out[b].pos = uint16(64 * by)
 				} else {
@@ -118,7 +116,7 @@ func TestLightMeasure(t *testing.T) {
 				}
 			}
 		}
-		l.measure(out, g, 0.4, pts)
+		l.measure(out, g, 100, 0.4, pts)
 	}
 	tests := []struct {
 		name        string
@@ -143,9 +141,9 @@ func TestLightMeasure(t *testing.T) {
 	var l light
 	turned := make([]sums, g.blocks()) // a camera that moves
 	for b := range turned {
-		turned[b] = sums{luma: 64 * 100, pos: uint16(64 * 50 * (b % 2)), neg: uint16(64 * 50 * (1 - b%2))}
+		turned[b] = sums{pos: uint16(64 * 50 * (b % 2)), neg: uint16(64 * 50 * (1 - b%2))}
 	}
-	if l.measure(turned, g, 0.4, 0); l.on {
+	if l.measure(turned, g, 100, 0.4, 0); l.on {
 		t.Errorf("as many brighter as darker blocks: %+v, want no light", l)
 	}
 	measure(&l, 0, 20, 50)

@@ -14,7 +14,6 @@ package motion
 
 import (
 	"fmt"
-	"math/bits"
 	"time"
 )
 
@@ -43,6 +42,8 @@ type Result struct {
 	Boxes []Box
 	// Zones are the names of the include zones with something moving in them, in the order of Config.
 	Zones []string
+	// Tamper says what somebody does to the camera: a kind of this package, or nothing.
+	Tamper string
 	// Why is one of this package's reasons.
 	Why string
 }
@@ -53,27 +54,34 @@ const maxSize = 1 << 14
 // Detector watches one camera. One goroutine may use it.
 type Detector struct {
 	cfg   Config
+	w, h  int // of the pictures that come in
+	scale int // samples of the picture to one of the grid, along an edge
+	small Plane
 	grid  grid
 	zones zoneMap
 
 	bg, former Plane // the background, and the one before the last absorption
-	prev       Plane // the picture some 0.1 s ago
+	prev       Plane // the picture some 0.1 s ago, where it differs from the background
 	kept       time.Duration
-	stepped    time.Duration
+	stepped    [2]time.Duration // when the background's even and odd rows last stepped
 
 	out    []sums
 	blocks []block
 	limit  []uint8
-	update []uint8
+	follow []uint8
+	base   base
 	find   finder
+	tracks tracks
 	light  light
+	mount  mount
+	tamper tamper
+
+	exposure          float64 // the last one hinted, or 0
+	hinted, switching bool    // of the next frame
 
 	started bool
 	start   time.Duration // PTS of the first frame
 
-	recent  uint64 // the last Window frames, newest lowest: has the frame a region?
-	times   []time.Duration
-	frame   int
 	moving  bool
 	onset   time.Duration
 	last    time.Duration // PTS of the last frame that kept the motion alive
@@ -89,87 +97,110 @@ func New(cfg Config, width, height int) (*Detector, error) {
 	if width < 1 || height < 1 || width > maxSize || height > maxSize {
 		return nil, fmt.Errorf("motion detector: picture is %dx%d, each edge must be 1 to %d", width, height, maxSize)
 	}
-	g := newGrid(width, height)
+	k := scale(width, height)
+	w, h := width/k, height/k
+	g := newGrid(w, h)
 	n := g.blocks()
 	d := &Detector{
-		cfg: cfg, grid: g, zones: newZoneMap(g, cfg),
-		bg: newPlane(width, height), former: newPlane(width, height), prev: newPlane(width, height),
-		out: make([]sums, n), blocks: make([]block, n), limit: make([]uint8, n), update: make([]uint8, n),
-		find:  newFinder(g),
-		times: make([]time.Duration, cfg.Window),
+		cfg: cfg, w: width, h: height, scale: k, grid: g, zones: newZoneMap(g, cfg),
+		bg: newPlane(w, h), former: newPlane(w, h), prev: newPlane(w, h),
+		out: make([]sums, n), blocks: make([]block, n), limit: make([]uint8, n), follow: make([]uint8, n),
+		base: newBase(g), find: newFinder(g),
 		boxes: make([]Box, 0, maxBoxes), touched: make([]string, 0, len(cfg.Zones)),
 	}
+	if k > 1 {
+		d.small = newPlane(w, h)
+	}
 	return d, nil
+}
+
+// maxSamples bounds the picture that the rules look at. A person fills the same number of blocks in any film then, and
+// the mean of several samples has less noise than one.
+const maxSamples = 380 * 288
+
+// scale returns by how much a picture is shrunk along each edge: 1, 2 or 4.
+func scale(w, h int) int {
+	k := 1
+	for k < 4 && w*h > maxSamples*k*k {
+		k *= 2
+	}
+	return k
 }
 
 // Process judges the next frame. Its size is that of New, or Process panics; pts must not fall. Process only reads p,
 // keeps nothing of it, and does not allocate.
 func (d *Detector) Process(p Plane, pts time.Duration) Result {
-	if !p.holds(d.grid.w, d.grid.h) {
+	if !p.holds(d.w, d.h) {
 		panic(fmt.Sprintf("motion: plane of %dx%d with stride %d and %d bytes, want %dx%d",
-			p.W, p.H, p.Stride, len(p.Pix), d.grid.w, d.grid.h))
+			p.W, p.H, p.Stride, len(p.Pix), d.w, d.h))
+	}
+	if d.scale > 1 {
+		shrink(d.small, p, d.scale)
+		p = d.small
 	}
 	if !d.started {
 		d.begin(p, pts)
 	}
-	keep, step := pts-d.kept >= keepEvery, pts-d.stepped >= stepEvery
+	keep := pts-d.kept >= keepEvery
 	if keep {
 		d.kept = pts
 	}
-	d.enable(step, pts)
-	diff(d.grid, p, d.bg, d.prev, d.limit, d.update, keep, d.out)
-
 	learning := pts-d.start < d.cfg.Learn
-	d.light.measure(d.out, d.grid, d.cfg.LightShare, pts)
-	d.judge(p, pts, step, learning)
-	if learning {
-		return Result{Why: Learning}
+	rows := d.pace(pts)
+	d.enable(rows, learning)
+	diff(d.grid, p, d.bg, d.limit, d.follow, rows, d.out)
+
+	d.base.refresh(d.grid, d.bg)
+	d.light.measure(d.out, d.grid, d.base.mean(), d.cfg.LightShare, pts)
+	if d.hinted || d.switching {
+		d.light.expect(d.switching, pts)
+		d.hinted = false
 	}
-	least := max(2, int(d.cfg.MinArea*float64(d.grid.blocks())))
-	strong := d.regions(p, least, pts)
-	d.decide(strong, d.find.area > 0, pts)
-	return d.result()
+	d.mount.follow(d, p)
+	d.tamper.look(p, pts)
+	d.judge(p, pts, keep, rows&1 != 0, learning || pts < d.light.cut)
+	if learning {
+		return Result{Why: Learning, Tamper: d.tamper.kind(pts)}
+	}
+	d.turned(p, pts)
+	least := max(minBlocks, int(d.cfg.MinArea*float64(d.grid.blocks())))
+	start, stay := d.regions(p, least, pts)
+	d.decide(start, stay, pts)
+	return d.result(pts)
 }
 
 // begin takes the first frame for the background.
 func (d *Detector) begin(p Plane, pts time.Duration) {
-	d.started, d.start, d.kept, d.stepped = true, pts, pts, pts
+	d.started, d.start, d.kept = true, pts, pts
+	d.tamper = tamper{same: pts, lit: pts}
+	d.stepped = [2]time.Duration{pts, pts - stepEvery/2} // so that they take turns
 	for y := range d.grid.h {
 		row := p.row(y, 0, d.grid.w)
 		copy(d.bg.row(y, 0, d.grid.w), row)
 		copy(d.former.row(y, 0, d.grid.w), row)
-		copy(d.prev.row(y, 0, d.grid.w), row)
 	}
+	d.base.fill(d.grid, d.bg)
 	for b := range d.blocks {
 		d.blocks[b] = block{noise: startNoise, still: pts}
 	}
 }
 
-// decide is the hysteresis: motion begins when Confirm of the last Window frames had a strong region, and ends when Off
-// went by without even a weak one.
-func (d *Detector) decide(strong, weak bool, pts time.Duration) {
-	d.recent <<= 1
-	d.times[d.frame%d.cfg.Window] = pts
-	d.frame++
-	if strong {
-		d.recent |= 1
-	}
-	d.recent &= 1<<d.cfg.Window - 1
+// decide begins motion with a region that the tracks confirm, and ends it when Off went by without one that
+// they know.
+func (d *Detector) decide(start *track, stay bool, pts time.Duration) {
 	switch {
-	case d.moving && weak:
+	case d.moving && (stay || start != nil):
 		d.last = pts
 	case d.moving && pts-d.last >= d.cfg.Off:
 		d.moving = false
-		d.recent = 0
-	case !d.moving && bits.OnesCount64(d.recent) >= d.cfg.Confirm:
-		oldest := bits.Len64(d.recent) // 1 is the present frame
-		d.moving, d.last, d.onset = true, pts, d.times[(d.frame-oldest)%d.cfg.Window]
+	case !d.moving && start != nil:
+		d.moving, d.last, d.onset = true, pts, start.born
 	}
 }
 
 // result describes the frame after decide.
-func (d *Detector) result() Result {
-	r := Result{Motion: d.moving, Why: Quiet}
+func (d *Detector) result(pts time.Duration) Result {
+	r := Result{Motion: d.moving, Why: Quiet, Tamper: d.tamper.kind(pts)}
 	active := d.find.area > 0
 	switch {
 	case d.moving && active:
@@ -185,7 +216,7 @@ func (d *Detector) result() Result {
 		r.Onset = d.onset
 	}
 	if active {
-		d.boxes = d.find.boxes(d.boxes[:0])
+		d.boxes = d.find.boxes(d.boxes[:0], float64(d.scale)/float64(d.w), float64(d.scale)/float64(d.h))
 		d.touched = d.find.zones(d.touched[:0], d.zones.member, d.cfg.Zones)
 		r.Score = float64(d.find.weight) / float64(side*side*d.grid.blocks())
 		r.Boxes, r.Zones = d.boxes, d.touched

@@ -4,8 +4,13 @@ package motion
 
 import "time"
 
-// livelyShare: one in so many blocks of a region that moves changes from picture to picture.
-const livelyShare = 16
+const (
+	minBlocks    = 3  // the smallest region that counts; a flake of snow is smaller
+	livelyShare  = 32 // one in so many blocks of a region that moves changes from picture to picture
+	calmShare    = 16 // in a region that is still fewer than one in so many do
+	vagueWaits   = 3  // times Absorb: what differs for so long from a background that is a guess is background
+	foreverWaits = 5  // times Absorb: and so is what differs for so long from one that is not, whatever it does
+)
 
 // maxBoxes bounds Result.Boxes.
 const maxBoxes = 16
@@ -40,11 +45,12 @@ func (f *finder) reset() {
 	f.top, f.area, f.weight = f.top[:0], 0, 0
 }
 
-// regions looks for regions of at least so many strong blocks, least, and tells whether there is one. While something
-// moves already, half of that counts too, and weak blocks do. A region that is still is no motion, and if it is
+// regions looks for regions of at least so many strong blocks, least. It returns a track that begins a motion, and
+// tells whether there is one that goes on: half of least is enough for that, and weak blocks are. A region that is still is no motion, and if it is
 // so for long, background.
-func (d *Detector) regions(p Plane, least int, pts time.Duration) (strong bool) {
+func (d *Detector) regions(p Plane, least int, pts time.Duration) (start *track, stay bool) {
 	d.find.reset()
+	d.tracks.begin()
 	next := int32(1)
 	for i := range d.blocks {
 		if d.blocks[i].level != levelStrong || d.find.labels[i] != 0 {
@@ -52,39 +58,65 @@ func (d *Detector) regions(p Plane, least int, pts time.Duration) (strong bool) 
 		}
 		r := d.find.flood(d.blocks, i, next, pts)
 		next++
-		d.settle(p, r, pts)
-		switch {
-		case r.alive*livelyShare < r.blocks:
+		gone, ghost := d.settle(p, r, pts)
+		if gone {
 			continue
-		case r.hits >= least:
-			strong = true
-		case !d.moving || 2*r.blocks < least:
+		}
+		alive := r.alive*livelyShare >= r.blocks && !ghost
+		t := d.tracks.match(r, alive && r.hits >= least, pts)
+		switch {
+		case !alive:
+			continue
+		case t == nil:
+			continue
+		case t.known && (r.hits >= least || 2*r.blocks >= least):
+			stay = true
+		case r.hits < least:
 			continue
 		}
 		d.find.add(r)
 	}
-	return strong
+	return d.tracks.end(d.cfg, pts), stay
 }
 
-// settle absorbs what has been still for long enough: a whole region when hardly anything in it changed, or single
-// blocks after four times as long.
-func (d *Detector) settle(p Plane, r region, pts time.Duration) {
+// settle absorbs what has been still for long enough: a whole region when hardly anything in it changed, at once if
+// it is a ghost, or single blocks after four times as long. It tells whether the region is gone.
+func (d *Detector) settle(p Plane, r region, pts time.Duration) (gone, ghost bool) {
 	wait := d.cfg.Absorb
 	if d.light.on {
 		wait = min(wait, lightHurry)
 	}
-	old := 0
+	old, calm := 0, 0
 	for _, i := range d.find.queue {
-		if b := &d.blocks[i]; pts-max(b.still, b.since) >= wait {
+		b := &d.blocks[i]
+		still := pts - max(b.still, b.since)
+		if still >= wait {
 			old++
 		}
+		if still >= ghostCalm {
+			calm++
+		}
 	}
-	whole := (r.blocks-old)*livelyShare < r.blocks
+	whole := (r.blocks-old)*calmShare < r.blocks
+	if !whole && (r.blocks-calm)*calmShare < r.blocks && r.alive > 0 && d.ghost(p) {
+		ghost = true
+		for _, i := range d.find.queue {
+			b := &d.blocks[i]
+			b.still = min(b.still, pts-lively) // until something changes in it
+		}
+	}
 	for _, i := range d.find.queue {
-		if b := &d.blocks[i]; whole || pts-max(b.still, b.since) >= 4*wait {
+		b := &d.blocks[i]
+		switch {
+		case whole, pts-max(b.still, b.since) >= 4*wait:
+			d.absorb(p, int(i), pts)
+		case pts-b.since >= foreverWaits*d.cfg.Absorb, b.vague && pts-b.since >= vagueWaits*d.cfg.Absorb:
+			// It changes all the time, and is always there: a screen that was not before. That is its noise now.
+			b.noise = max(b.noise, b.change)
 			d.absorb(p, int(i), pts)
 		}
 	}
+	return whole, ghost
 }
 
 // flood labels the region of block i and leaves its blocks in queue.
@@ -134,12 +166,11 @@ func (f *finder) add(r region) {
 }
 
 // boxes appends the boxes around the largest regions.
-func (f *finder) boxes(boxes []Box) []Box {
-	w, h := float64(f.grid.w), float64(f.grid.h)
+func (f *finder) boxes(boxes []Box, w, h float64) []Box {
 	for _, r := range f.top {
 		boxes = append(boxes, Box{
-			X0: float64(r.x0*side) / w, Y0: float64(r.y0*side) / h,
-			X1: float64(min(r.x1*side, f.grid.w)) / w, Y1: float64(min(r.y1*side, f.grid.h)) / h,
+			X0: float64(r.x0*side) * w, Y0: float64(r.y0*side) * h,
+			X1: float64(min(r.x1*side, f.grid.w)) * w, Y1: float64(min(r.y1*side, f.grid.h)) * h,
 		})
 	}
 	return boxes

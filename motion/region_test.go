@@ -31,7 +31,7 @@ func TestRegions(t *testing.T) {
 		name    string
 		picture string // 8x4 blocks
 		moving  bool
-		strong  bool
+		strong  bool // a track begins
 		area    int
 		boxes   []Box
 	}{
@@ -56,12 +56,18 @@ func TestRegions(t *testing.T) {
 				t.Fatal(err)
 			}
 			blocksOf(d, test.picture, time.Minute)
-			d.moving = test.moving
-			strong := d.regions(newPlane(64, 32), 2, time.Minute)
+			if test.moving { // something known was all over the picture
+				d.tracks.list[0], d.tracks.n = track{x1: 8, y1: 4, known: true, hits: 1}, 1
+			}
+			_, stay := d.regions(newPlane(64, 32), 2, time.Minute)
+			strong := slices.ContainsFunc(d.tracks.list[:d.tracks.n], func(k track) bool { return k.strong })
 			if strong != test.strong || d.find.area != test.area {
 				t.Errorf("strong %v, area %d, want %v, %d", strong, d.find.area, test.strong, test.area)
 			}
-			if boxes := d.find.boxes(nil); !slices.Equal(boxes, test.boxes) {
+			if want := test.moving && test.area > 0; stay != want {
+				t.Errorf("goes on %v, want %v", stay, want)
+			}
+			if boxes := d.find.boxes(nil, 1.0/64, 1.0/32); !slices.Equal(boxes, test.boxes) {
 				t.Errorf("boxes %v, want %v", boxes, test.boxes)
 			}
 		})
@@ -102,7 +108,7 @@ func TestBoxesAtTheEdge(t *testing.T) {
 	}
 	blocksOf(d, ".## .##", time.Minute)
 	d.regions(newPlane(20, 12), 2, time.Minute)
-	if boxes := d.find.boxes(nil); !slices.Equal(boxes, []Box{{0.4, 0, 1, 1}}) {
+	if boxes := d.find.boxes(nil, 1.0/20, 1.0/12); !slices.Equal(boxes, []Box{{0.4, 0, 1, 1}}) {
 		t.Errorf("got %v, want {0.4 0 1 1}", boxes)
 	}
 }

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package motion
+
+const (
+	reach      = 4  // samples, how far a gust of wind may turn the camera
+	trials     = 12 // blocks that are searched for
+	shakeShare = 12 // one in so many blocks differs at least when the camera shakes
+)
+
+// mount says where the camera looks, after a gust of wind, against where it looked when the background was learnt.
+type mount struct {
+	dx, dy int // the sample x, y shows what was at x+dx, y+dy of the background
+	votes  [2*reach + 1][2*reach + 1]int8
+}
+
+// follow looks for some of the blocks that differ in the background around them. If most of them were elsewhere, by
+// the same way, it was the camera that moved.
+func (m *mount) follow(d *Detector, p Plane) {
+	m.dx, m.dy = 0, 0
+	differ := 0
+	for i := range d.out {
+		if d.out[i].over >= 16 {
+			differ++
+		}
+	}
+	if differ*shakeShare < len(d.out) {
+		return
+	}
+	clear(m.votes[:])
+	asked, step, seen := 0, max(1, differ/trials), 0
+	for i := range d.out {
+		if d.out[i].over < 16 {
+			continue
+		}
+		seen++
+		x0, y0, x1, y1 := d.grid.bounds(i)
+		if seen%step != 0 || x0 < reach || y0 < reach || x1+reach > d.grid.w || y1+reach > d.grid.h {
+			continue
+		}
+		asked++
+		if dx, dy, ok := search(p, d.bg, x0, y0, d.out[i].sad()); ok {
+			m.votes[dy+reach][dx+reach]++
+		}
+	}
+	// A way between two samples splits the votes: those of its neighbours count, too.
+	best, centre := 0, 0
+	for y := range m.votes {
+		for x := range m.votes[y] {
+			n := 0
+			for ny := max(y-1, 0); ny <= min(y+1, 2*reach); ny++ {
+				for nx := max(x-1, 0); nx <= min(x+1, 2*reach); nx++ {
+					n += int(m.votes[ny][nx])
+				}
+			}
+			if c := int(m.votes[y][x]); n > best || n == best && c > centre {
+				best, centre = n, c
+				m.dx, m.dy = x-reach, y-reach
+			}
+		}
+	}
+	if asked < trials/2 || 10*best < 6*asked {
+		m.dx, m.dy = 0, 0
+	}
+}
+
+// search finds the block at x0, y0 in the background around it, and is false if it is not there: less than half of
+// the difference must be left.
+func search(p, bg Plane, x0, y0, sad int) (dx, dy int, ok bool) {
+	least := sad / 2
+	for sy := -reach; sy <= reach; sy++ {
+		for sx := -reach; sx <= reach; sx++ {
+			sum := 0
+			for y := 0; y < side && sum < least; y++ {
+				was := (*[side]byte)(bg.row(y0+y+sy, x0+sx, x0+sx+side))
+				for x, v := range (*[side]byte)(p.row(y0+y, x0, x0+side)) {
+					sum += int(max(v, was[x]) - min(v, was[x]))
+				}
+			}
+			if sum < least {
+				least, dx, dy, ok = sum, sx, sy, true
+			}
+		}
+	}
+	return dx, dy, ok
+}
