@@ -42,12 +42,10 @@ func smooth(t int64) int64 { return t * t >> 16 * (3*one - 2*t) >> 16 }
 func lattice(seed uint64, x, y, t int64) int64 {
 	cx, cy, ct := x>>16, y>>16, t>>16
 	fx, fy, ft := smooth(x&(one-1)), smooth(y&(one-1)), smooth(t&(one-1))
-	at := func(dx, dy, dt int64) int64 {
-		return uniform(key(seed+uint64(ct+dt)*gamma64, uint64(cx+dx), uint64(cy+dy)), 2*one+1) - one
-	}
 	plane := func(dt int64) int64 {
-		top := mixed(at(0, 0, dt), at(1, 0, dt), fx)
-		return mixed(top, mixed(at(0, 1, dt), at(1, 1, dt), fx), fy)
+		s := mix(seed + uint64(ct+dt)*gamma64)
+		at := func(dx, dy int64) int64 { return uniform(key(s, uint64(cx+dx), uint64(cy+dy)), 2*one+1) - one }
+		return mixed(mixed(at(0, 0), at(1, 0), fx), mixed(at(0, 1), at(1, 1), fx), fy)
 	}
 	return mixed(plane(0), plane(1), ft)
 }

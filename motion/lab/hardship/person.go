@@ -12,7 +12,7 @@ import (
 var personKind = kind{
 	name: "person",
 	doc: "somebody walks through the picture from one side to the other: head, trunk, arms and legs in the proportions of " +
-		"Drillis and Contini (1966), seen from the side; thighs and arms swing as a sine, knees bend while a leg swings, " +
+		"Drillis and Contini (1966), seen from the side; arms and thighs swing evenly, knees bend while a leg swings, " +
 		"and a stride is as long as the legs make it; textured clothes, some lighter and some darker than the mean of the " +
 		"scene; no shadow, no face, nothing in front, no perspective",
 	params: []param{
@@ -46,10 +46,10 @@ const (
 	upperArm, forearm           = 186, 220
 	thighR, shinR, footR        = 52, 36, 28
 	trunkR, upperArmR, forearmR = 80, 32, 26
-	reach                       = 360 // how far hands and feet get from the hip
-	stride                      = 830 // two steps of 2*(thigh+shin)*sin(legSwing)
+	leading, trailing           = 345, 290 // how far feet get from the hip
+	stride                      = 830      // two steps of 2*(thigh+shin)*sin(legSwing)
 
-	legSwing, kneeBend, armSwing, elbowBend = one * 25 / 360, one * 55 / 360, one * 22 / 360, one * 20 / 360
+	legSwing, kneeBend, armSwing, elbowBend = one * 25 / 360, one * 65 / 360, one * 22 / 360, one * 20 / 360
 )
 
 // walker is a Truth.
@@ -85,15 +85,15 @@ func (w *walker) Apply(p motion.Plane, _ int, pts time.Duration) {
 		return
 	}
 	tall := max(w.height*int64(p.H)>>8, 256)
-	edge := tall * reach / 1000
-	way := int64(p.W)*256 + 2*edge
+	way := int64(p.W)*256 + tall*(leading+trailing)/1000
 	gone := way * (int64(pts-w.from) * one / int64(w.to-w.from)) >> 16
-	x := gone - edge
+	x := gone - tall*leading/1000
 	if w.ahead < 0 {
 		x = int64(p.W)*256 - x
 	}
 	light := w.lights(p)
-	for _, l := range w.body(x, w.y*int64(p.H)>>8, tall, gone*one/(tall*stride/1000)) {
+	phase := one/4 + gone*one/(tall*stride/1000) // the first to come in is a foot
+	for _, l := range w.body(x, w.y*int64(p.H)>>8, tall, phase) {
 		w.dress(p, l, light[l.cloth], x, tall)
 	}
 }
@@ -116,7 +116,7 @@ func (w *walker) lights(p motion.Plane) (light [cloths]int64) {
 	return light
 }
 
-// body returns the limbs, the farthest first, of one whose hip is over x and whose lower foot is on ground.
+// body returns the limbs, the farthest first, of one whose hip is over x and who sets the feet on ground.
 func (w *walker) body(x, ground, tall, phase int64) [14]limb {
 	size := func(n int64) int64 { return max(tall*n/1000, 32) }
 	// bone is a limb that hangs from x, y at an angle forward.
@@ -126,7 +126,7 @@ func (w *walker) body(x, ground, tall, phase int64) [14]limb {
 	}
 	end := func(l limb) (x, y int64) { return l.x + l.dx, l.y + l.dy }
 	leg := func(x, y, phase int64) (upper, lower, shoe limb) {
-		angle := legSwing * sin(phase) >> 16
+		angle := legSwing * swing(phase) >> 16
 		upper = bone(x, y, size(thigh), thighR, angle, trousers)
 		kx, ky := end(upper)
 		lower = bone(kx, ky, size(shin), shinR, angle-kneeBend*max(sin(phase+one/4), 0)>>16, trousers)
@@ -135,17 +135,19 @@ func (w *walker) body(x, ground, tall, phase int64) [14]limb {
 		return upper, lower, shoe
 	}
 	arm := func(x, y, phase int64) (upper, lower, hand limb) {
-		angle := armSwing * sin(phase) >> 16
+		angle := armSwing * swing(phase) >> 16
 		upper = bone(x, y, size(upperArm), upperArmR, angle, sleeve)
 		ex, ey := end(upper)
 		lower = bone(ex, ey, size(forearm), forearmR, angle+elbowBend, sleeve)
 		hx, hy := end(lower)
 		return upper, lower, limb{capsule{hx, hy, 0, 0, size(forearmR)}, skin}
 	}
-	// The lower foot carries the body.
-	_, _, near := leg(0, 0, phase)
-	_, _, far := leg(0, 0, phase+one/2)
-	hip := ground - max(near.y, far.y) - size(footR)
+	carrying := phase // the leg that goes backwards
+	if sin(phase+one/4) > 0 {
+		carrying += one / 2
+	}
+	_, _, shoe := leg(0, 0, carrying)
+	hip := ground - shoe.y - size(footR)
 	shoulder := hip - size(trunk)
 
 	var b [14]limb
@@ -157,6 +159,9 @@ func (w *walker) body(x, ground, tall, phase int64) [14]limb {
 	b[11], b[12], b[13] = arm(x, shoulder, phase+one/2)
 	return b
 }
+
+// swing goes to and fro as evenly as a leg that carries somebody: the first two terms of a triangle's Fourier series.
+func swing(phase int64) int64 { return (sin(phase) - sin(3*phase)/9) * 9 / 10 }
 
 // dress draws a limb. Its cloth goes along with the body, and has folds of a twentieth of its height.
 func (w *walker) dress(p motion.Plane, l limb, light, x, tall int64) {
