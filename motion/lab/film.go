@@ -93,7 +93,7 @@ func (f *Film) Next() (Frame, error) {
 		return Frame{}, fmt.Errorf("read film %s: frame %d: %w", f.Path, f.next, err)
 	}
 	if f.fps > 0 {
-		pts = time.Duration(float64(f.next) / f.fps * float64(time.Second))
+		pts = time.Duration(math.Round(float64(f.next) / f.fps * 1e9))
 	}
 	f.last = max(f.last, pts) // some films go back in time; the detector must not
 	frame := Frame{N: f.next, PTS: f.last, Plane: p}
