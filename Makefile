@@ -39,7 +39,7 @@ demo: build ## the whole way on real footage: camera, hub, owner; ends with the 
 test: deps ## all tests, with the race detector
 	$(GO) test -race -timeout 20m ./...
 
-check: lint test cross test-arm64 fuzz ## everything that must hold before a release
+check: lint test cross test-arm64 lab-arm64 fuzz ## everything that must hold before a release
 
 lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { echo "gofmt -w these files:"; gofmt -l .; exit 1; }

@@ -52,7 +52,7 @@ func (c *canvas) draw(p motion.Plane, d *motion.Detector, v Verdict) {
 	cols, rows, bw, bh := d.Grid()
 	// Lines of the grid are drawn where a block begins, as long as blocks are large enough to see through them.
 	cellW, cellH := int(bw*float64(c.w)+0.5), int(bh*float64(c.h)+0.5)
-	lines := cellW*c.zoom >= 8
+	lines := cellW*c.zoom >= 16
 	for y := range c.h {
 		for x := range c.w {
 			luma := p.Pix[y*p.Stride+x]

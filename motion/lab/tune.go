@@ -81,7 +81,7 @@ func combine(params []string) ([][]string, error) {
 	for _, p := range params {
 		key, list, ok := strings.Cut(p, "=")
 		if !ok || list == "" {
-			return nil, fmt.Errorf("parameter %q is not of the form key=value,value,...", p)
+			return nil, fmt.Errorf("parameter %q is not of the form key=value,value", p)
 		}
 		if seen[key] {
 			return nil, fmt.Errorf("parameter %s is given twice", key)
