@@ -143,6 +143,12 @@ func TestFFmpegFilms(t *testing.T) {
 			}
 		}
 	}
+	turned := filepath.Join(dir, "turned.mp4") // a phone's: the detector sees it as the sensor does
+	ffmpeg("-i", source, "-c:v", "mpeg4", filepath.Join(dir, "plain.mp4"))
+	ffmpeg("-i", filepath.Join(dir, "plain.mp4"), "-c", "copy", "-metadata:s:v:0", "rotate=90", turned)
+	if f, frames := readAll(t, turned, 0); f.Width != 34 || f.Height != 18 || len(frames) != 7 {
+		t.Errorf("turned.mp4 is %dx%d with %d frames, want it as it was recorded", f.Width, f.Height, len(frames))
+	}
 	odd := filepath.Join(dir, "odd.mkv")
 	ffmpeg("-i", source, "-vf", "format=yuv444p,crop=33:17,setpts=N*N/10/TB", "-fps_mode", "passthrough", "-c:v", "ffv1", "-pix_fmt", "yuv444p", odd)
 	f, frames := readAll(t, odd, 0)

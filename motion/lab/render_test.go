@@ -122,6 +122,43 @@ func TestRenderPNG(t *testing.T) {
 	}
 }
 
+// The cells are those of the grid, and what differs lies where the boxes are.
+func TestCellsAgreeWithBoxes(t *testing.T) {
+	path := writeY4M(t, filepath.Join(t.TempDir(), "passing.y4m"), 132, 98, 60, passing) // blocks at the edges are cut
+	film, err := Open(t.Context(), path, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer film.Close()
+	strong := 0
+	err = Watch(t.Context(), film, nil, []motion.Config{motion.DefaultConfig()}, func(f Frame, d []*motion.Detector, results []motion.Result) error {
+		cols, rows, w, h := d[0].Grid()
+		cells := d[0].Cells(nil)
+		if cols != 17 || rows != 13 || len(cells) != cols*rows || w != 8.0/132 || h != 8.0/98 {
+			t.Fatalf("frame %d: %d cells in %d columns and %d rows of %v by %v", f.N, len(cells), cols, rows, w, h)
+		}
+		for _, b := range results[0].Boxes {
+			inside := 0
+			for i, c := range cells {
+				x, y := (float64(i%cols)+0.5)*w, (float64(i/cols)+0.5)*h
+				if c.Level != motion.CellQuiet && x > b.X0 && x < b.X1 && y > b.Y0 && y < b.Y1 {
+					inside++
+				}
+				if c.Level == motion.CellStrong {
+					strong++
+				}
+			}
+			if inside < 2 {
+				t.Errorf("frame %d: a box has %d cells that differ", f.N, inside)
+			}
+		}
+		return nil
+	})
+	if err != nil || strong == 0 {
+		t.Errorf("%d cells differ strongly, error %v", strong, err)
+	}
+}
+
 func TestRenderErrors(t *testing.T) {
 	dir := t.TempDir()
 	film := writeY4M(t, filepath.Join(dir, "still.y4m"), 16, 16, 4, still)
