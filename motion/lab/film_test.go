@@ -4,6 +4,7 @@ package lab
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -146,8 +147,9 @@ func TestFFmpegFilms(t *testing.T) {
 	turned := filepath.Join(dir, "turned.mp4") // a phone's: the detector sees it as the sensor does
 	ffmpeg("-i", source, "-c:v", "mpeg4", filepath.Join(dir, "plain.mp4"))
 	ffmpeg("-i", filepath.Join(dir, "plain.mp4"), "-c", "copy", "-metadata:s:v:0", "rotate=90", turned)
-	if f, frames := readAll(t, turned, 0); f.Width != 34 || f.Height != 18 || len(frames) != 7 {
-		t.Errorf("turned.mp4 is %dx%d with %d frames, want it as it was recorded", f.Width, f.Height, len(frames))
+	_, plain := readAll(t, filepath.Join(dir, "plain.mp4"), 0)
+	if _, frames := readAll(t, turned, 0); len(frames) != 7 || !bytes.Equal(frames[3].Plane.Pix, plain[3].Plane.Pix) {
+		t.Errorf("turned.mp4 has %d frames, and they are turned; want it as it was recorded", len(frames))
 	}
 	odd := filepath.Join(dir, "odd.mkv")
 	ffmpeg("-i", source, "-vf", "format=yuv444p,crop=33:17,setpts=N*N/10/TB", "-fps_mode", "passthrough", "-c:v", "ffv1", "-pix_fmt", "yuv444p", odd)
@@ -245,6 +247,27 @@ func TestCancelFilm(t *testing.T) {
 	})
 	if err == nil || seen > 4 {
 		t.Errorf("%d frames after the third ended it, error %v", seen-3, err)
+	}
+}
+
+// backwards is a film whose times fall.
+type backwards struct{ n int }
+
+func (b *backwards) next() (motion.Plane, time.Duration, error) {
+	if b.n++; b.n > 4 {
+		return motion.Plane{}, 0, io.EOF
+	}
+	return motion.Plane{}, []time.Duration{0, 80, 40, 120}[b.n-1], nil
+}
+
+func (b *backwards) close() error { return nil }
+
+func TestTimesNeverFall(t *testing.T) {
+	f := &Film{decoder: &backwards{}}
+	for i, want := range []time.Duration{0, 80, 80, 120} {
+		if frame, err := f.Next(); err != nil || frame.PTS != want || frame.N != i {
+			t.Errorf("frame %d is %+v, %v; want it at %d", i, frame, err, want)
+		}
 	}
 }
 
