@@ -16,7 +16,7 @@ AGENT_MAX_BYTES := 16777216
 FUZZTIME ?= 100000x
 BENCH    ?= .
 
-.PHONY: help deps deps-build deps-cross build demo test check bench fuzz lint cross test-arm64 kills clean
+.PHONY: help deps deps-build deps-cross build demo test check bench fuzz lint cross test-arm64 lab-arm64 kills clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,7 +39,7 @@ demo: build ## the whole way on real footage: camera, hub, owner; ends with the 
 test: deps ## all tests, with the race detector
 	$(GO) test -race -timeout 20m ./...
 
-check: lint test cross test-arm64 fuzz ## everything that must hold before a release
+check: lint test cross test-arm64 lab-arm64 fuzz ## everything that must hold before a release
 
 lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { echo "gofmt -w these files:"; gofmt -l .; exit 1; }
@@ -70,6 +70,10 @@ cross: deps-cross ## static agents for arm64 and armv7, and their size against t
 
 test-arm64: deps deps-cross ## the unit tests as arm64 programs under qemu-user
 	@.ci/test-arm64
+
+lab-arm64: ## the detector says the same, byte by byte, on amd64 and arm64
+	@.ci/install qemu-aarch64-static:qemu-user-static
+	@.ci/lab-arm64
 
 clean: ## remove build/
 	rm -rf $(BUILD)

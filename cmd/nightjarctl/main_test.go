@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -26,8 +27,10 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
+			footage, err := filepath.Abs("../../capture/footage")
+			env.Setenv("FOOTAGE", footage)
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // programs with the race detector sleep a second at their end
-			return nil
+			return err
 		},
 	})
 }

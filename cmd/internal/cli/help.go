@@ -39,7 +39,7 @@ func writeHelp(w io.Writer, c Command) {
 }
 
 // valueName is a flag's value as its usage names it: back-quoted capitals. Other back-quoted text is text.
-var valueName = regexp.MustCompile("`([A-Z][A-Z0-9:_-]*)`")
+var valueName = regexp.MustCompile("`([A-Z][A-Z0-9:_=,-]*)`")
 
 // flagForm is how the flag is typed: "--store DIR", "-o FILE", "--json".
 func flagForm(f *flag.Flag) string {

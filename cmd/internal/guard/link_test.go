@@ -32,7 +32,8 @@ var (
 	noListening = denied{funcs: `^net\.\(\*sysListener\)\.|^net\.\(\*netFD\)\.accept`,
 		reason: "no open port: the functions that listen and accept are not in the program"}
 	noServer = denied{funcs: `^net/http\.\(\*Server\)\.`, reason: "no HTTP server"}
-	noExec   = denied{funcs: `^os/exec\.`, reason: "no program runs another one"}
+	noExec   = denied{funcs: `^os/exec\.`, reason: "neither camera nor hub runs another program"}
+	noLab    = denied{pkg: module + "motion/lab", reason: "the laboratory is for the owner's laptop"}
 	noSQL    = denied{funcs: `^database/sql\.`, reason: "SQL is the hub's own affair"} // uuid imports database/sql/driver
 	noSQLite = denied{pkg: "modernc.org", reason: "SQL is the hub's own affair"}
 	noBroker = denied{pkg: "github.com/mochi-mqtt", reason: "the broker is the hub's"}
@@ -40,17 +41,22 @@ var (
 )
 
 var programs = []program{
-	{name: "nightjar", deny: []denied{noListening, noServer, noExec, noSQL, noSQLite, noBroker,
+	{name: "nightjar", deny: []denied{noListening, noServer, noExec, noLab, noSQL, noSQLite, noBroker,
 		{pkg: module + "uplink/hub", reason: "a camera is no hub"},
 		{pkg: "github.com/pion/mediadevices/pkg/driver/camera", reason: "it tears frames, and is empty without cgo"},
 		{pkg: "net/http/pprof", reason: "nothing to profile from outside"},
 		{pkg: "testing", reason: "tests stay outside"},
 	}},
-	{name: "nightjarctl", deny: []denied{noListening, noServer, noExec, noSQL, noSQLite, noBroker, noCodec,
+	// The laboratory plays films through the agent's own source, mediadevices' registry, and has ffmpeg decode the others.
+	{name: "nightjarctl", has: []denied{noExec, noLab}, deny: []denied{noListening, noServer, noSQL, noSQLite, noBroker,
+		{pkg: "github.com/pion/webrtc", reason: "it plays films from files and nothing from a network"},
+		{pkg: "github.com/pion/mediadevices/pkg/codec", reason: "codecs are the agent's, and ffmpeg's"},
+		{pkg: "github.com/pion/mediadevices/pkg/driver/camera", reason: "cameras are the agent's"},
+		{pkg: module + "capture/h264", reason: "the encoder is the agent's: it needs a C compiler"},
 		{pkg: "runtime/cgo", reason: "it is built without a C compiler for any laptop"},
 		{pkg: "testing", reason: "tests stay outside"},
 	}},
-	{name: "nightjar-hub", has: []denied{noListening, noSQL, noSQLite, noBroker}, deny: []denied{noExec, noCodec,
+	{name: "nightjar-hub", has: []denied{noListening, noSQL, noSQLite, noBroker}, deny: []denied{noExec, noLab, noCodec,
 		{pkg: "filippo.io/age", reason: "the hub cannot open what it stores"},
 		{pkg: "runtime/cgo", reason: "it is built without a C compiler for any server"},
 		{pkg: "testing", reason: "tests stay outside"},
