@@ -16,10 +16,10 @@ AGENT_MAX_BYTES := 16777216
 FUZZTIME ?= 100000x
 BENCH    ?= .
 
-.PHONY: help deps deps-build deps-cross build demo test check bench fuzz lint cross test-arm64 lab-arm64 kills clean
+.PHONY: help deps deps-build deps-cross build demo test check bench bench-motion score-motion fuzz fuzz-motion lint cross test-arm64 lab-arm64 kills clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: deps-build ## install what build and test need (apt; prints the line to run when it may not)
 	@.ci/install age:age ffprobe:ffmpeg
@@ -51,6 +51,9 @@ fuzz: ## run each fuzz target for FUZZTIME (100000x: so many executions)
 
 bench: deps ## Go benchmarks, beside their peers
 	@.ci/bench '$(BENCH)'
+
+bench-motion: deps-build ## the motion detector beside OpenCV, motion and memcpy, with goals (4 minutes)
+	@.ci/bench-motion
 
 kills: deps ## SIGKILL agent and hub 50 times on the way of a clip
 	NIGHTJAR_KILLS=50 $(GO) test -count=1 -v -timeout 20m -run TestKills ./cmd/internal/e2e
