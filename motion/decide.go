@@ -149,14 +149,7 @@ func (d *Detector) changed(p Plane, i int, keep bool, pts time.Duration) {
 		d.copyBlock(d.prev, p, i)
 		return
 	}
-	x0, y0, x1, y1 := d.grid.bounds(i)
-	change := 0
-	for y := y0; y < y1; y++ {
-		was := d.prev.row(y, x0, x1)
-		for x, v := range p.row(y, x0, x1) {
-			change += int(max(v, was[x]) - min(v, was[x]))
-		}
-	}
+	change := d.sad(p, d.prev, i)
 	b.change = uint16(change * noiseUnit / d.grid.area(i))
 	if change*noiseUnit > d.grid.area(i)*(2*noiseUnit+int(b.noise)) {
 		b.still = pts
@@ -169,6 +162,21 @@ func (d *Detector) changed(p Plane, i int, keep bool, pts time.Duration) {
 // tilted tells whether a block with much noise became brighter or darker by more than that explains.
 func (d *Detector) tilted(b *block, shift, area int) bool {
 	return b.noise >= coarseNoise && max(shift, -shift)*noiseUnit > area*(coarseFloor*noiseUnit+3*int(b.sway))
+}
+
+// sad returns the sum of the absolute differences of two planes in block i.
+func (d *Detector) sad(p, q Plane, i int) (sum int) {
+	x0, y0, x1, y1 := d.grid.bounds(i)
+	if x1-x0 == side && y1-y0 == side {
+		return blockSAD(p.Pix[y0*p.Stride+x0:], q.Pix[y0*q.Stride+x0:], p.Stride, q.Stride)
+	}
+	for y := y0; y < y1; y++ {
+		other := q.row(y, x0, x1)
+		for x, v := range p.row(y, x0, x1) {
+			sum += int(max(v, other[x]) - min(v, other[x]))
+		}
+	}
+	return sum
 }
 
 // learn moves the noise towards x, what the block shows while it is quiet, and the sway towards y. While something is there they only grow, and

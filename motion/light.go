@@ -88,3 +88,8 @@ func (l *light) expect(switching bool, pts time.Duration) {
 	l.on, l.until = true, pts+lightHold
 	l.flash = l.flash || switching
 }
+
+// between returns a gain, but within low and high times the gain of the picture.
+func (l *light) between(gain, low, high int) int {
+	return min(max(gain, low*l.gain/one), high*l.gain/one, maxGain)
+}

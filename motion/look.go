@@ -4,9 +4,6 @@ package motion
 
 import "time"
 
-// clipped is the luma from which a sample may be too bright to tell: white in video range.
-const clipped = 235
-
 // look decides whether block i is the background under another light, the former background, or something else.
 func (d *Detector) look(p Plane, i int) {
 	b := &d.blocks[i]
@@ -33,81 +30,55 @@ func (d *Detector) look(p Plane, i int) {
 // the weak. A sample of the background may come from a neighbour: cameras tremble. The gain is that of the block's mean, but within low and high times the gain of the picture.
 func (d *Detector) count(p, bg Plane, i, dx, dy, low, high int) (hits, near int) {
 	x0, y0, x1, y1 := d.grid.bounds(i)
-	// A frame of one sample around the block, where there is one.
-	var behind [side + 2][side + 2]uint8
-	w, h := x1-x0, y1-y0
-	if bx, by := x0+dx-1, y0+dy-1; bx >= 0 && by >= 0 && bx+w+2 <= bg.W && by+h+2 <= bg.H && w == side {
-		for y := range h + 2 {
-			behind[y] = [side + 2]uint8(bg.Pix[(by+y)*bg.Stride+bx:])
-		}
+	bx, by := x0+dx-1, y0+dy-1
+	first, ps := p.Pix[y0*p.Stride+x0:], p.Stride
+	var frame []byte // the block of the background, and one sample around it
+	bs := bg.Stride
+	// A block at the edge goes on with the samples of the edge.
+	var block [side * side]uint8
+	var around [(side + 2) * (side + 2)]uint8
+	if bx >= 0 && by >= 0 && bx+side+2 <= bg.W && by+side+2 <= bg.H {
+		frame = bg.Pix[by*bs+bx:]
 	} else {
-		for y := range h + 2 {
+		for y := range side {
+			row := p.row(min(y0+y, p.H-1), 0, p.W)
+			for x := range side {
+				block[y*side+x] = row[min(x0+x, p.W-1)]
+			}
+		}
+		for y := range side + 2 {
 			row := bg.row(min(max(by+y, 0), bg.H-1), 0, bg.W)
-			for x := range w + 2 {
-				behind[y][x] = row[min(max(bx+x, 0), bg.W-1)]
+			for x := range side + 2 {
+				around[y*(side+2)+x] = row[min(max(bx+x, 0), bg.W-1)]
 			}
 		}
+		first, ps, frame, bs = block[:], side, around[:], side+2
 	}
-	was, luma := 0, 0
-	for y := range h {
-		row := &behind[y+1]
-		for x, v := range p.row(y0+y, x0, x1) {
-			was += int(row[x+1])
-			luma += int(v)
-		}
-	}
-	gain := luma * one / max(1, was)
-	gain = min(max(gain, low*d.light.gain/one), high*d.light.gain/one)
-	if d.blocks[i].noise >= coarseNoise && w == side && h == side {
-		return d.coarse(p, &behind, i, x0, y0, gain)
-	}
+	luma, was := blockSums(first, frame[bs+1:], ps, bs)
+	gain := d.light.between(luma*one/max(1, was), low, high)
 	strong := d.strong(i)
-	weak := strong * 2 / 3
-	for y := range h {
-		above, here, below := &behind[y], &behind[y+1], &behind[y+2]
-		for x, v := range p.row(y0+y, x0, x1) {
-			x := x & (side - 1)
-			a, b, c, e, f := here[x+1], here[x], here[x+2], above[x+1], below[x+1]
-			least := int(min(a, b, c, e, f)) * gain / one
-			most := int(max(a, b, c, e, f)) * gain / one
-			off := max(int(v)-most, least-int(v))
-			if v >= clipped && gain > one {
-				off = 0
-			}
-			if off > weak {
-				near++
-			}
-			if off > strong {
-				hits++
-			}
-		}
+	if d.blocks[i].noise >= coarseNoise {
+		hits, near = d.coarse(first, frame, ps, bs, i, gain)
+	} else {
+		hits, near = residue(first, frame, ps, bs, gain, strong*2/3, strong)
 	}
-	return hits, near
+	area := (x1 - x0) * (y1 - y0)
+	return hits * area / (side * side), near * area / (side * side)
 }
 
 // coarse is count for a block with much noise: the means of cells of 4x4 samples have a quarter of it. Each cell counts
 // as sixteen samples.
-func (d *Detector) coarse(p Plane, behind *[side + 2][side + 2]uint8, i, x0, y0, gain int) (hits, near int) {
+func (d *Detector) coarse(p, bg []byte, ps, bs, i, gain int) (hits, near int) {
 	const n = side / 2
 	strong := (coarseFloor*noiseUnit + int(d.blocks[i].noise)) * n * n / noiseUnit
 	strong += strong * int(d.blocks[i].busy) / busyUnit
 	strong = strong * int(d.zones.weight[i]) / fixed
 	for cy := 0; cy < side; cy += n {
 		for cx := 0; cx < side; cx += n {
-			sum := 0
-			for y := range n {
-				for _, v := range p.row(y0+cy+y, x0+cx, x0+cx+n) {
-					sum += int(v)
-				}
-			}
+			sum := cell(p[cy*ps+cx:], ps)
 			least, most := 1<<30, 0
 			for _, o := range [5][2]int{{1, 1}, {0, 1}, {2, 1}, {1, 0}, {1, 2}} {
-				was := 0
-				for y := range n {
-					for _, v := range behind[cy+y+o[1]][cx+o[0] : cx+o[0]+n] {
-						was += int(v)
-					}
-				}
+				was := cell(bg[(cy+o[1])*bs+cx+o[0]:], bs)
 				least, most = min(least, was), max(most, was)
 			}
 			off := max(sum-most*gain/one, least*gain/one-sum)
@@ -120,6 +91,15 @@ func (d *Detector) coarse(p Plane, behind *[side + 2][side + 2]uint8, i, x0, y0,
 		}
 	}
 	return hits, near
+}
+
+// cell returns the sum of 4x4 samples.
+func cell(p []byte, stride int) (sum int) {
+	for y := range side / 2 {
+		row := (*[side / 2]byte)(p[y*stride:])
+		sum += int(row[0]) + int(row[1]) + int(row[2]) + int(row[3])
+	}
+	return sum
 }
 
 // scaleBlock puts a change of light into the background of block i, which something hides.

@@ -68,15 +68,10 @@ func (m *mount) follow(d *Detector, p Plane) {
 // the difference must be left.
 func search(p, bg Plane, x0, y0, sad int) (dx, dy int, ok bool) {
 	least := sad / 2
+	block := p.Pix[y0*p.Stride+x0:]
 	for sy := -reach; sy <= reach; sy++ {
 		for sx := -reach; sx <= reach; sx++ {
-			sum := 0
-			for y := 0; y < side && sum < least; y++ {
-				was := (*[side]byte)(bg.row(y0+y+sy, x0+sx, x0+sx+side))
-				for x, v := range (*[side]byte)(p.row(y0+y, x0, x0+side)) {
-					sum += int(max(v, was[x]) - min(v, was[x]))
-				}
-			}
+			sum := blockSAD(block, bg.Pix[(y0+sy)*bg.Stride+x0+sx:], p.Stride, bg.Stride)
 			if sum < least {
 				least, dx, dy, ok = sum, sx, sy, true
 			}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package motion
+
+func sumsBlock(p, q []byte, ps, qs int) (sp, sq int) { return sumsBlockGeneric(p, q, ps, qs) }
+
+func sadBlock(p, q []byte, ps, qs int) int { return sadBlockGeneric(p, q, ps, qs) }
+
+func residueBlock(p, bg []byte, ps, bs int, gain, weak, strong int) (hits, near int) {
+	return residueBlockGeneric(p, bg, ps, bs, gain, weak, strong)
+}
