@@ -114,7 +114,7 @@ func (d *Detector) judge(p Plane, pts time.Duration, keep, step, learning bool) 
 		case learning && d.light.flash:
 			b.noise, b.sway = startNoise, startNoise // what changes now is no noise
 		case step || learning:
-			x, y := s.sad()*noiseUnit/area, max(s.shift(), -s.shift())*noiseUnit/area
+			x, y := mean(s.sad()*noiseUnit, area), mean(max(s.shift(), -s.shift())*noiseUnit, area)
 			// After a change of the light there may be another noise.
 			fast := learning || d.light.on && !d.light.flash && !b.held && x <= 2*d.light.din
 			b.learn(x, y, differs, fast, d.light.din)

@@ -41,13 +41,14 @@ func (l *light) measure(out []sums, g grid, behind int, share float64, pts time.
 	var noise [256]int
 	for b := range out {
 		s := &out[b]
-		mean := s.shift() / g.area(b)
-		histogram[mean+255]++
-		noise[s.sad()/g.area(b)]++
+		area := g.area(b)
+		shift := mean(s.shift(), area)
+		histogram[shift+255]++
+		noise[mean(s.sad(), area)]++
 		switch {
-		case mean >= lightStep:
+		case shift >= lightStep:
 			up++
-		case mean <= -lightStep:
+		case shift <= -lightStep:
 			down++
 		}
 	}
@@ -62,8 +63,8 @@ func (l *light) measure(out []sums, g grid, behind int, share float64, pts time.
 		below += noise[din]
 	}
 	l.din = din * noiseUnit
-	mean := max(1, behind)
-	l.gain = max(one/16, (mean+median)*one/mean)
+	behind = max(1, behind)
+	l.gain = max(one/16, (behind+median)*one/behind)
 
 	was := l.on
 	l.flash = float64(max(up, down)-min(up, down)) > share*float64(len(out))

@@ -32,13 +32,20 @@ func (p Plane) row(y, x0, x1 int) []byte {
 type grid struct {
 	w, h       int // samples
 	cols, rows int // blocks
+	areas      []uint8
 }
 
 // side is the length of a block's edge in samples.
 const side = 8
 
 func newGrid(w, h int) grid {
-	return grid{w: w, h: h, cols: (w + side - 1) / side, rows: (h + side - 1) / side}
+	g := grid{w: w, h: h, cols: (w + side - 1) / side, rows: (h + side - 1) / side}
+	g.areas = make([]uint8, g.blocks())
+	for b := range g.areas {
+		x0, y0, x1, y1 := g.bounds(b)
+		g.areas[b] = uint8((x1 - x0) * (y1 - y0))
+	}
+	return g
 }
 
 func (g grid) blocks() int { return g.cols * g.rows }
@@ -50,7 +57,12 @@ func (g grid) bounds(b int) (x0, y0, x1, y1 int) {
 }
 
 // area returns the number of samples in block b.
-func (g grid) area(b int) int {
-	x0, y0, x1, y1 := g.bounds(b)
-	return (x1 - x0) * (y1 - y0)
+func (g grid) area(b int) int { return int(g.areas[b]) }
+
+// mean divides by the area of a block, which is nearly always the whole one.
+func mean(sum, area int) int {
+	if area == side*side {
+		return sum / (side * side)
+	}
+	return sum / area
 }
