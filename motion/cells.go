@@ -13,14 +13,15 @@ const (
 type Cell struct {
 	Level   uint8 // CellQuiet, CellWeak or CellStrong
 	Limit   uint8 // levels of luma by which a sample must differ
-	Busy    uint8 // how busy the block is by habit: 0 to 128
+	Busy    uint8 // how busy the block was in the last seconds: 0 to 128
+	Habit   uint8 // and how busy by habit, over hours: 0 to 255
 	Ignored bool  // no zone counts it
 }
 
 // Grid returns the number of blocks, and the width and height of one as shares of the picture. Blocks at the right and
 // the lower edge may be cut by it.
 func (d *Detector) Grid() (cols, rows int, width, height float64) {
-	return d.grid.cols, d.grid.rows, side / float64(d.grid.w), side / float64(d.grid.h)
+	return d.grid.cols, d.grid.rows, float64(side*d.scale) / float64(d.w), float64(side*d.scale) / float64(d.h)
 }
 
 // Cells appends all blocks, row by row, as the last call of Process left them.
@@ -28,8 +29,15 @@ func (d *Detector) Cells(cells []Cell) []Cell {
 	for i := range d.blocks {
 		b := &d.blocks[i]
 		cells = append(cells, Cell{
-			Level: b.level, Limit: uint8(min(d.strong(i), 255)), Busy: uint8(b.busy), Ignored: d.zones.weight[i] == 0,
+			Level: b.level, Limit: uint8(min(d.strong(i), 255)), Busy: uint8(b.busy), Habit: uint8(b.habit), Ignored: d.zones.weight[i] == 0,
 		})
 	}
 	return cells
+}
+
+// ResetBusy forgets which blocks were busy: the tree was cut, the flag was taken in.
+func (d *Detector) ResetBusy() {
+	for i := range d.blocks {
+		d.blocks[i].busy, d.blocks[i].habit = 0, 0
+	}
 }

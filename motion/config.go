@@ -13,7 +13,7 @@ type Config struct {
 	// Sensitivity divides the difference a sample must show: 2 sees half the contrast, 0.5 needs twice. From 0.1 to 10.
 	Sensitivity float64 `yaml:"sensitivity"`
 	// MinArea is the smallest connected area that counts, as a share of the picture, from 0 to 1; never less
-	// than two blocks.
+	// than three blocks, see Detector.Grid.
 	MinArea float64 `yaml:"min_area"`
 	// Motion begins when Confirm of the last Window frames show it. 1 <= Confirm <= Window <= 64.
 	Confirm int `yaml:"confirm"`

@@ -10,6 +10,7 @@ const (
 	stepEvery  = 60 * time.Millisecond  // between the background's steps of one level
 	lightHurry = 300 * time.Millisecond // replaces Absorb while the light changes
 	freshFor   = time.Minute            // a background this young is not remembered
+	restless   = 250 * time.Millisecond // a block that changed so lately changes all the time
 	lively     = 700 * time.Millisecond // a region that did not change for so long is no motion: something put down
 
 	noiseUnit   = 64            // noise is kept in 1/64 level
@@ -22,6 +23,9 @@ const (
 	busyStep    = 16            // added to busy when a block begins to differ
 	busyMax     = 128
 	busyUnit    = 32 // busy that doubles the limit
+	habitMax    = 255
+	habitUnit   = 256              // habit that would double it
+	habitEvery  = 30 * time.Second // between the steps by which a habit is forgotten
 
 	// Gains of shadow and sun, over the gain of the picture. A lamp may give twice the luma, which is five times the light.
 	darkest, brightest = one * 55 / 100, one * 2
@@ -39,6 +43,7 @@ type block struct {
 	noise  uint16 // mean |d| while nothing is there, in 1/64 level
 	sway   uint16 // mean of |the mean of d|, likewise: less than noise, where that is the sensor's
 	busy   uint16 // how often it began to differ of late: leaves, water, a screen
+	habit  uint16 // how often it did for hours, where busy forgets within seconds
 	change uint16 // mean of the last |picture - earlier picture|, in 1/64 level
 	level  uint8
 	differ uint8         // samples that no gain explains
@@ -62,7 +67,11 @@ func (d *Detector) pace(pts time.Duration) (rows uint8) {
 }
 
 // enable sets the limits for the pass and says which blocks of the background may step.
-func (d *Detector) enable(rows uint8, learning bool) {
+func (d *Detector) enable(rows uint8, pts time.Duration) {
+	forget := pts-d.forgot >= habitEvery
+	if forget {
+		d.forgot = pts
+	}
 	for i := range d.blocks {
 		b := &d.blocks[i]
 		d.follow[i] = 0
@@ -73,6 +82,9 @@ func (d *Detector) enable(rows uint8, learning bool) {
 		if rows&1 != 0 && b.busy > 0 {
 			b.busy--
 		}
+		if forget && b.habit > 0 {
+			b.habit--
+		}
 	}
 }
 
@@ -80,7 +92,7 @@ func (d *Detector) enable(rows uint8, learning bool) {
 func (d *Detector) strong(i int) int {
 	b := &d.blocks[i]
 	limit := floor + noiseGain*int(b.noise)/noiseUnit
-	limit += limit * int(b.busy) / busyUnit
+	limit += limit*int(b.busy)/busyUnit + limit*int(b.habit)/habitUnit
 	return limit * int(d.zones.weight[i]) / fixed
 }
 
@@ -105,7 +117,7 @@ func (d *Detector) judge(p Plane, pts time.Duration, keep, step, learning bool) 
 		case b.level == levelStrong:
 			active++
 			if was == levelNone && !d.light.on {
-				b.busy = min(b.busy+busyStep, busyMax)
+				b.busy, b.habit = min(b.busy+busyStep, busyMax), min(b.habit+1, habitMax)
 			}
 		}
 		// While something moves, what looks like its shadow may well be its plain coat.

@@ -71,7 +71,7 @@ func (d *Detector) count(p, bg Plane, i, dx, dy, low, high int) (hits, near int)
 func (d *Detector) coarse(p, bg []byte, ps, bs, i, gain int) (hits, near int) {
 	const n = side / 2
 	strong := (coarseFloor*noiseUnit + int(d.blocks[i].noise)) * n * n / noiseUnit
-	strong += strong * int(d.blocks[i].busy) / busyUnit
+	strong += strong*int(d.blocks[i].busy)/busyUnit + strong*int(d.blocks[i].habit)/habitUnit
 	strong = strong * int(d.zones.weight[i]) / fixed
 	for cy := 0; cy < side; cy += n {
 		for cx := 0; cx < side; cx += n {

@@ -63,6 +63,7 @@ type Detector struct {
 	bg, former Plane // the background, and the one before the last absorption
 	prev       Plane // the picture some 0.1 s ago, where it differs from the background
 	kept       time.Duration
+	forgot     time.Duration
 	stepped    [2]time.Duration // when the background's even and odd rows last stepped
 
 	out    []sums
@@ -147,7 +148,7 @@ func (d *Detector) Process(p Plane, pts time.Duration) Result {
 	}
 	learning := pts-d.start < d.cfg.Learn
 	rows := d.pace(pts)
-	d.enable(rows, learning)
+	d.enable(rows, pts)
 	diff(d.grid, p, d.bg, d.limit, d.follow, rows, d.out)
 
 	d.base.refresh(d.grid, d.bg)
@@ -171,7 +172,7 @@ func (d *Detector) Process(p Plane, pts time.Duration) Result {
 
 // begin takes the first frame for the background.
 func (d *Detector) begin(p Plane, pts time.Duration) {
-	d.started, d.start, d.kept = true, pts, pts
+	d.started, d.start, d.kept, d.forgot = true, pts, pts, pts
 	d.tamper = tamper{same: pts, lit: pts}
 	d.stepped = [2]time.Duration{pts, pts - stepEvery/2} // so that they take turns
 	for y := range d.grid.h {

@@ -21,6 +21,7 @@ type region struct {
 	blocks         int
 	hits           int // strong blocks
 	alive          int // blocks that changed of late
+	restless       int // blocks that change all the time
 	weight         int // samples that differ
 	x0, y0, x1, y1 int // in blocks, x1 and y1 exclusive
 }
@@ -69,6 +70,14 @@ func (d *Detector) regions(p Plane, least int, pts time.Duration) (start *track,
 			continue
 		case t == nil:
 			continue
+		case 2*r.restless > r.blocks && pts-t.stood >= foreverWaits*d.cfg.Absorb:
+			// All of it changes all the time, and it goes nowhere: a screen, a fountain. That is its noise from now on.
+			for _, i := range d.find.queue {
+				d.blocks[i].noise = max(d.blocks[i].noise, d.blocks[i].change)
+				d.blocks[i].sway = max(d.blocks[i].sway, d.blocks[i].change)
+				d.absorb(p, int(i), pts)
+			}
+			continue
 		case t.known && (r.hits >= least || 2*r.blocks >= least):
 			stay = true
 		case r.hits < least:
@@ -111,8 +120,7 @@ func (d *Detector) settle(p Plane, r region, pts time.Duration) (gone, ghost boo
 		case whole, pts-max(b.still, b.since) >= 4*wait:
 			d.absorb(p, int(i), pts)
 		case pts-b.since >= foreverWaits*d.cfg.Absorb, b.vague && pts-b.since >= vagueWaits*d.cfg.Absorb:
-			// It changes all the time, and is always there: a screen that was not before. That is its noise now.
-			b.noise = max(b.noise, b.change)
+			b.noise = max(b.noise, b.change) // whatever it does is no news
 			d.absorb(p, int(i), pts)
 		}
 	}
@@ -135,6 +143,9 @@ func (f *finder) flood(blocks []block, i int, label int32, pts time.Duration) re
 		}
 		if pts-b.still < lively {
 			r.alive++
+		}
+		if pts-b.still < restless {
+			r.restless++
 		}
 		for ny := max(0, y-1); ny <= min(y+1, f.grid.rows-1); ny++ {
 			for nx := max(0, x-1); nx <= min(x+1, f.grid.cols-1); nx++ {

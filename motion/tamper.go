@@ -11,7 +11,7 @@ import (
 const (
 	Black  = "black"  // the lens is covered, or there is no light at all
 	Frozen = "frozen" // the same picture again and again, to the last bit: no sensor does that
-	Moved  = "moved"  // the camera looks elsewhere
+	Moved  = "moved"  // the camera looks elsewhere; one that looks at a much brighter or darker place counts as light
 )
 
 const (

@@ -21,9 +21,11 @@ type track struct {
 	born           time.Duration
 	first          [2]int // its middle when it was born, in 1/16 block
 	now            [2]int
-	far            int  // how far it came, in 1/16 block
-	known          bool // it is motion
-	seen           bool // in this frame
+	far            int           // how far it came, in 1/16 block
+	place          [2]int        // where its middle stands
+	stood          time.Duration // since when
+	known          bool          // it is motion
+	seen           bool          // in this frame
 	// the box of this frame
 	nx0, ny0, nx1, ny1 int
 	strong             bool
@@ -62,7 +64,7 @@ func (t *tracks) match(r region, strong bool, pts time.Duration) *track {
 		}
 		best = &t.list[t.n]
 		t.n++
-		*best = track{x0: r.x0, y0: r.y0, x1: r.x1, y1: r.y1, born: pts, first: [2]int{-1, -1}}
+		*best = track{x0: r.x0, y0: r.y0, x1: r.x1, y1: r.y1, born: pts, stood: pts, first: [2]int{-1, -1}}
 	}
 	if !best.seen {
 		best.seen = true
@@ -90,7 +92,10 @@ func (t *tracks) end(c Config, pts time.Duration) (start *track) {
 			k.x0, k.y0, k.x1, k.y1 = k.nx0, k.ny0, k.nx1, k.ny1
 			k.now = [2]int{(k.x0 + k.x1) * 8, (k.y0 + k.y1) * 8}
 			if k.first[0] < 0 {
-				k.first = k.now
+				k.first, k.place = k.now, k.now
+			}
+			if px, py := k.now[0]-k.place[0], k.now[1]-k.place[1]; max(px, -px, py, -py) >= 2*stroll {
+				k.place, k.stood = k.now, pts
 			}
 			dx, dy := k.now[0]-k.first[0], k.now[1]-k.first[1]
 			k.far = max(k.far, dx, -dx, dy, -dy)

@@ -26,6 +26,8 @@ type camera struct {
 	log      *slog.Logger
 	ready    chan struct{} // closed with the first frame
 
+	tamper string // what the detector said last
+
 	start time.Time
 	seen  atomic.Int64 // when the newest frame came, since start; 0 while none is expected
 }
@@ -84,6 +86,21 @@ func (c *camera) Run(ctx context.Context) error {
 
 // step takes one frame along the path. It allocates nothing once the recorder's ring is warm.
 func (c *camera) step(frame *capture.Frame) {
-	c.recorder.Push(frame, c.detector.Process(motion.Plane(frame.Luma()), frame.PTS))
+	result := c.detector.Process(motion.Plane(frame.Luma()), frame.PTS)
+	if result.Tamper != c.tamper {
+		c.report(result.Tamper, frame.PTS)
+	}
+	c.recorder.Push(frame, result)
 	frame.Release()
+}
+
+// report tells of tampering that begins, or ends.
+func (c *camera) report(kind string, pts time.Duration) {
+	switch {
+	case kind == "":
+		c.log.Info("camera sees again", "code", "tamper-end", "was", c.tamper, "pts", pts)
+	default:
+		c.log.Warn("somebody tampers with the camera, or it is broken: look at it", "code", "tamper-"+kind, "pts", pts)
+	}
+	c.tamper = kind
 }
