@@ -75,8 +75,8 @@ func TestForever(t *testing.T) {
 		}
 	}
 	wait := int(foreverWaits * cfg.Absorb / (100 * time.Millisecond))
-	s.play(wait+20, screen)
+	s.play(2*wait, screen)
 	if n := s.play(60, screen); n > 0 {
-		t.Errorf("motion in %d of 60 frames of a screen that is on for %v", n, foreverWaits*cfg.Absorb)
+		t.Errorf("motion in %d of 60 frames of a screen that is on for %v", n, 2*foreverWaits*cfg.Absorb)
 	}
 }

@@ -70,7 +70,7 @@ func (d *Detector) regions(p Plane, least int, pts time.Duration) (start *track,
 			continue
 		case t == nil:
 			continue
-		case 2*r.restless > r.blocks && pts-t.stood >= foreverWaits*d.cfg.Absorb:
+		case 2*r.restless > r.blocks && pts-t.haunt.since >= foreverWaits*d.cfg.Absorb:
 			// All of it changes all the time, and it goes nowhere: a screen, a fountain. That is its noise from now on.
 			for _, i := range d.find.queue {
 				d.blocks[i].noise = max(d.blocks[i].noise, d.blocks[i].change)

@@ -57,7 +57,7 @@ func TestRegions(t *testing.T) {
 			}
 			blocksOf(d, test.picture, time.Minute)
 			if test.moving { // something known was all over the picture
-				d.tracks.list[0], d.tracks.n = track{x1: 8, y1: 4, known: true, hits: 1, stood: time.Minute}, 1
+				d.tracks.list[0], d.tracks.n = track{x1: 8, y1: 4, known: true, hits: 1, haunt: haunt{since: time.Minute}}, 1
 			}
 			_, stay := d.regions(newPlane(64, 32), 2, time.Minute)
 			strong := slices.ContainsFunc(d.tracks.list[:d.tracks.n], func(k track) bool { return k.strong })

@@ -21,14 +21,32 @@ type track struct {
 	born           time.Duration
 	first          [2]int // its middle when it was born, in 1/16 block
 	now            [2]int
-	far            int           // how far it came, in 1/16 block
-	place          [2]int        // where its middle stands
-	stood          time.Duration // since when
-	known          bool          // it is motion
-	seen           bool          // in this frame
+	far            int // how far it came, in 1/16 block
+	haunt          haunt
+	known          bool // it is motion
+	seen           bool // in this frame
 	// the box of this frame
 	nx0, ny0, nx1, ny1 int
 	strong             bool
+}
+
+// haunt is where a region goes to and fro.
+type haunt struct {
+	x0, y0, x1, y1 int // all of it
+	w, h           int // the largest the region was
+	since          time.Duration
+}
+
+// leeway is by how many blocks a haunt is larger than what haunts it.
+const leeway = 3
+
+// visit adds where the region is now. A region that gets farther begins another haunt.
+func (h *haunt) visit(x0, y0, x1, y1 int, pts time.Duration) {
+	h.x0, h.y0, h.x1, h.y1 = min(h.x0, x0), min(h.y0, y0), max(h.x1, x1), max(h.y1, y1)
+	h.w, h.h = max(h.w, x1-x0), max(h.h, y1-y0)
+	if h.w == 0 || h.x1-h.x0 > h.w+leeway || h.y1-h.y0 > h.h+leeway {
+		*h = haunt{x0, y0, x1, y1, x1 - x0, y1 - y0, pts}
+	}
 }
 
 // tracks are the regions of the last frames. What moves is about where it was in the frame before; rain is not.
@@ -64,7 +82,8 @@ func (t *tracks) match(r region, strong bool, pts time.Duration) *track {
 		}
 		best = &t.list[t.n]
 		t.n++
-		*best = track{x0: r.x0, y0: r.y0, x1: r.x1, y1: r.y1, born: pts, stood: pts, first: [2]int{-1, -1}}
+		*best = track{x0: r.x0, y0: r.y0, x1: r.x1, y1: r.y1, born: pts, first: [2]int{-1, -1}}
+		best.haunt = haunt{r.x0, r.y0, r.x1, r.y1, r.x1 - r.x0, r.y1 - r.y0, pts}
 	}
 	if !best.seen {
 		best.seen = true
@@ -92,11 +111,9 @@ func (t *tracks) end(c Config, pts time.Duration) (start *track) {
 			k.x0, k.y0, k.x1, k.y1 = k.nx0, k.ny0, k.nx1, k.ny1
 			k.now = [2]int{(k.x0 + k.x1) * 8, (k.y0 + k.y1) * 8}
 			if k.first[0] < 0 {
-				k.first, k.place = k.now, k.now
+				k.first = k.now
 			}
-			if px, py := k.now[0]-k.place[0], k.now[1]-k.place[1]; max(px, -px, py, -py) >= 2*stroll {
-				k.place, k.stood = k.now, pts
-			}
+			k.haunt.visit(k.x0, k.y0, k.x1, k.y1, pts)
 			dx, dy := k.now[0]-k.first[0], k.now[1]-k.first[1]
 			k.far = max(k.far, dx, -dx, dy, -dy)
 		}
