@@ -2,7 +2,10 @@
 
 package motion
 
-import "time"
+import (
+	"encoding/binary"
+	"time"
+)
 
 // look decides whether block i is the background under another light, the former background, or something else.
 func (d *Detector) look(p Plane, i int) {
@@ -94,12 +97,15 @@ func (d *Detector) coarse(p, bg []byte, ps, bs, i, gain int) (hits, near int) {
 }
 
 // cell returns the sum of 4x4 samples.
-func cell(p []byte, stride int) (sum int) {
+func cell(p []byte, stride int) int {
+	const low = 0x00ff00ff
+	_ = p[3*stride+3]
+	sum := uint32(0)
 	for y := range side / 2 {
-		row := (*[side / 2]byte)(p[y*stride:])
-		sum += int(row[0]) + int(row[1]) + int(row[2]) + int(row[3])
+		v := binary.LittleEndian.Uint32(p[y*stride:])
+		sum += v&low + v>>8&low
 	}
-	return sum
+	return int(sum&0xffff + sum>>16)
 }
 
 // scaleBlock puts a change of light into the background of block i, which something hides.
