@@ -25,6 +25,7 @@ const (
 	Maybe    = "maybe"    // something moves, in too few frames so far
 	Moving   = "motion"   // something moves
 	Ending   = "ending"   // something moved a moment ago
+	Still    = "still"    // something is there, and does not move: put down, or the ghost of what left
 )
 
 // Box is a part of the picture, in shares of its width and height from the upper left, 0 to 1.
@@ -44,7 +45,7 @@ type Result struct {
 	Zones []string
 	// Tamper says what somebody does to the camera: a kind of this package, or nothing.
 	Tamper string
-	// Why is one of this package's reasons.
+	// Why is one of this package's reasons, or a kind of tampering: the rule that decided.
 	Why string
 }
 
@@ -210,8 +211,12 @@ func (d *Detector) result(pts time.Duration) Result {
 		r.Why = Ending
 	case active:
 		r.Why = Maybe
+	case r.Tamper != "":
+		r.Why = r.Tamper
 	case d.light.on:
 		r.Why = Light
+	case d.find.still:
+		r.Why = Still
 	}
 	if d.moving {
 		r.Onset = d.onset

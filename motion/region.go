@@ -34,6 +34,7 @@ type finder struct {
 	top    []region // the largest regions of the frame that count, the largest first
 	area   int      // blocks in all regions that count
 	weight int      // samples in them that differ
+	still  bool     // there is a region that would count if it moved
 }
 
 func newFinder(g grid) finder {
@@ -43,7 +44,7 @@ func newFinder(g grid) finder {
 
 func (f *finder) reset() {
 	clear(f.labels)
-	f.top, f.area, f.weight = f.top[:0], 0, 0
+	f.top, f.area, f.weight, f.still = f.top[:0], 0, 0, false
 }
 
 // regions looks for regions of at least so many strong blocks, least. It returns a track that begins a motion, and
@@ -67,6 +68,7 @@ func (d *Detector) regions(p Plane, least int, pts time.Duration) (start *track,
 		t := d.tracks.match(r, alive && r.hits >= least, pts)
 		switch {
 		case !alive:
+			d.find.still = d.find.still || r.hits >= least
 			continue
 		case t == nil:
 			continue
