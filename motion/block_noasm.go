@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build !amd64 || purego
+
 package motion
 
 func sumsBlock(p, q []byte, ps, qs int) (sp, sq int) { return sumsBlockGeneric(p, q, ps, qs) }

@@ -73,3 +73,25 @@ func TestShrinkStaysInside(t *testing.T) {
 		}
 	})
 }
+
+// TestBlockStaysInside is the same for single blocks.
+func TestBlockStaysInside(t *testing.T) {
+	eachBlockSeam(t, func(t *testing.T, s blockSeam) {
+		r := rand.New(rand.NewPCG(7, 1))
+		for _, ps := range []int{8, 9, 15, 16, 17, 64, 300} {
+			for _, bs := range []int{10, 11, 16, 17, 64, 300} {
+				for _, atStart := range []bool{false, true} {
+					p, bg, q := guarded(t, 7*ps+8, atStart), guarded(t, 9*bs+10, atStart), guarded(t, 7*bs+8, atStart)
+					for kind := range blockSamples {
+						fillBlock(r, kind, p, bg, q)
+						checkBlock(t, "guarded", s, p, bg, ps, bs, randomTerms(r))
+						s.sums(p, q, ps, bs)
+						s.sums(q, p, bs, ps)
+						s.sad(p, q, ps, bs)
+						s.sad(q, p, bs, ps)
+					}
+				}
+			}
+		}
+	})
+}
