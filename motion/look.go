@@ -79,12 +79,15 @@ func (d *Detector) coarse(p, bg []byte, ps, bs, i, gain int) (hits, near int) {
 	for cy := 0; cy < side; cy += n {
 		for cx := 0; cx < side; cx += n {
 			sum := cell(p[cy*ps+cx:], ps)
-			least, most := 1<<30, 0
-			for _, o := range [5][2]int{{1, 1}, {0, 1}, {2, 1}, {1, 0}, {1, 2}} {
-				was := cell(bg[(cy+o[1])*bs+cx+o[0]:], bs)
-				least, most = min(least, was), max(most, was)
+			at := bg[cy*bs+cx:]
+			was := cell(at[bs+1:], bs)
+			off := sum - was*gain/one
+			if max(off, -off) <= strong*2/3 {
+				continue
 			}
-			off := max(sum-most*gain/one, least*gain/one-sum)
+			left, right, above, below := cell(at[bs:], bs), cell(at[bs+2:], bs), cell(at[1:], bs), cell(at[2*bs+1:], bs)
+			most, least := max(was, left, right, above, below), min(was, left, right, above, below)
+			off = max(sum-most*gain/one, least*gain/one-sum)
 			if off > strong*2/3 {
 				near += n * n
 			}
