@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package motion tells whether something moves before a camera that stands still. Start with [DefaultConfig], [New],
-// and [Detector.Process] for each frame.
+// and [Detector.Process] for each frame. docs/motion.md says how it decides, and how well.
 //
 // The picture is compared with a background in blocks of 8x8 samples, and the background follows the picture in
 // steps of one level (a sigma-delta estimate, see Manzanera and Richefeu, "A new motion detection algorithm based on
 // Σ-Δ background estimation", 2007) except behind what moves. Light scales what it falls on, so a block that is the
 // background times a gain is lit or in shadow; a block that no gain explains has something in it. Such blocks that
-// touch make a region, and regions in enough frames make motion. What then stops becomes background.
+// touch make a region, and a region that goes somewhere makes motion. What then stops becomes background.
 //
-// All arithmetic on the picture is in integers: the same frames give the same results on every processor.
+// All arithmetic on the picture is in integers, and the assembly (AVX2, SSE2, NEON; none with the tag purego) gives the
+// bits of the plain Go beside it: the same frames give the same results on every processor.
 package motion
 
 import (
