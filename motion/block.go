@@ -26,7 +26,7 @@ const clipped = 235
 const maxGain = 1<<16 - 1
 
 // residue returns how many samples of block p are not explained by the background times a gain, by more than strong
-// levels, and by more than weak: 0 <= weak <= strong < 1<<15, 0 <= gain <= maxGain. A sample may show the one of the
+// levels, and by more than weak: 0 <= weak <= strong, 0 <= gain <= maxGain. A sample may show the one of the
 // background behind it or one of the four beside that, because cameras tremble. bg begins one row above the block and
 // one sample to its left, and has 10 rows of 10. When the gain is above 1, clipped samples are explained.
 func residue(p, bg []byte, ps, bs int, gain, weak, strong int) (hits, near int) {

@@ -93,6 +93,13 @@ TEXT ·sadBlock(SB), NOSPLIT, $0-72
 	PSHUFLW    $0, X, X; \
 	PUNPCKLQDQ X, X
 
+// LIMIT spreads R, less 1<<15. No difference is above 1<<16-1, which is in R11, so more in R means the same.
+#define LIMIT(R, X) \
+	CMPQ    R, R11; \
+	CMOVQGT R11, R; \
+	SPREAD(R, X); \
+	PXOR    SIGN, X
+
 // WITH takes two rows of the background into LEAST and MOST.
 #define WITH(X) \
 	PMINUB X, LEAST; \
@@ -132,17 +139,16 @@ TEXT ·residueBlock(SB), NOSPLIT, $0-104
 	MOVQ     weak+72(FP), BX
 	MOVQ     strong+80(FP), DX
 	SPREAD(AX, GAIN)
-	SPREAD(BX, WEAK)
-	SPREAD(DX, STRONG)
 	MOVL     $234, R10
 	MOVL     $0x7FFF, R11
 	CMPQ     AX, $256
 	CMOVQLE  R11, R10
+	MOVL     $0xFFFF, R11
 	SPREAD(R10, CLIP)
 	PCMPEQW  SIGN, SIGN
 	PSLLW    $15, SIGN
-	PXOR     SIGN, WEAK
-	PXOR     SIGN, STRONG
+	LIMIT(BX, WEAK)
+	LIMIT(DX, STRONG)
 	PXOR     ZERO, ZERO
 	PXOR     COUNT, COUNT
 	MOVQ     1(BG), ABOVE

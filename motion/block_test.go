@@ -114,7 +114,7 @@ func fillBlock(r *rand.Rand, kind int, all ...[]byte) {
 
 var (
 	blockGains  = []int{0, 1, 2, 64, 128, 254, 255, 256, 257, 258, 300, 511, 512, 513, 1024, 16384, 32767, 32768, 32769, 65279, 65280, 65534, maxGain}
-	blockLimits = []int{0, 1, 2, 5, 8, 20, 127, 128, 253, 254, 255, 256, 1000, 16129, 32512, 32640, 32766, 1<<15 - 1}
+	blockLimits = []int{0, 1, 2, 5, 8, 20, 127, 128, 253, 254, 255, 256, 1000, 16129, 32512, 1<<15 - 1, 1 << 15, 65024, 65279, 1<<16 - 1, 1 << 16, 1 << 30}
 )
 
 // randomTerms has many of the values that matter; both limits are often beside each other, and near what a block of
@@ -132,9 +132,9 @@ func randomTerms(r *rand.Rand) blockTerms {
 		case 0:
 			return blockLimits[r.IntN(len(blockLimits))]
 		case 1:
-			return min(r.IntN(256)*gain/256+r.IntN(3), 1<<15-1)
+			return r.IntN(256)*gain/256 + r.IntN(3)
 		case 2:
-			return r.IntN(1 << 15)
+			return r.IntN(1 << 17)
 		}
 		return r.IntN(40)
 	}
@@ -210,7 +210,7 @@ func TestBlockGains(t *testing.T) {
 				bg[i] = byte(b)
 			}
 			off := max(b*gain/256-v, v-b*gain/256)
-			weak := min(max(0, off-1+r.IntN(2)), 1<<15-2)
+			weak := max(0, off-1+r.IntN(2))
 			checkBlock(t, "flat", s, p, bg, side, side+2, blockTerms{gain, weak, weak + 1})
 		}
 	})
@@ -270,12 +270,11 @@ func TestBlockMany(t *testing.T) {
 }
 
 func FuzzBlock(f *testing.F) {
-	f.Add(uint64(1), uint16(256), uint16(8), uint16(4), uint16(8), uint16(12))
-	f.Add(uint64(2), uint16(300), uint16(290), uint16(0), uint16(0), uint16(0))
-	f.Add(uint64(3), uint16(65535), uint16(3), uint16(100), uint16(254), uint16(32767))
-	f.Fuzz(func(t *testing.T, seed uint64, gain, ps, bs, a, b uint16) {
-		terms := blockTerms{int(gain), int(min(a, b) & (1<<15 - 1)), int(max(a, b) & (1<<15 - 1))}
-		terms.weak, terms.strong = min(terms.weak, terms.strong), max(terms.weak, terms.strong)
+	f.Add(uint64(1), uint16(256), uint16(8), uint16(4), uint32(8), uint32(12))
+	f.Add(uint64(2), uint16(300), uint16(290), uint16(0), uint32(0), uint32(0))
+	f.Add(uint64(3), uint16(65535), uint16(3), uint16(100), uint32(254), uint32(70000))
+	f.Fuzz(func(t *testing.T, seed uint64, gain, ps, bs uint16, a, b uint32) {
+		terms := blockTerms{int(gain), int(min(a, b) >> 2), int(max(a, b) >> 2)}
 		for _, s := range blockSeams {
 			randomBlock(t, "fuzz", rand.New(rand.NewPCG(seed, 3)), s, side+int(ps)%293, side+2+int(bs)%291, terms)
 		}
