@@ -3,7 +3,8 @@
 package motion
 
 // What is asked of single blocks, where a block differs from the background: few of them in most frames, but each one
-// costs as much as a hundred in the pass. These three are seams like diffStripe: block_generic.go says what the bits are.
+// costs as much as a hundred in the pass. These three are seams like diffStripe: block_generic.go says what the bits
+// are.
 //
 // A block is 8 rows of 8 samples, the first at p[0] and the next row a stride further.
 

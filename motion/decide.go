@@ -27,7 +27,8 @@ const (
 	habitUnit   = 256              // habit that would double it
 	habitEvery  = 30 * time.Second // between the steps by which a habit is forgotten
 
-	// Gains of shadow and sun, over the gain of the picture. A lamp may give twice the luma, which is five times the light.
+	// Gains of shadow and sun, over the gain of the picture. A lamp may give twice the luma, which is five times the
+	// light.
 	darkest, brightest = one * 55 / 100, one * 2
 )
 
@@ -191,9 +192,9 @@ func (d *Detector) sad(p, q Plane, i int) (sum int) {
 	return sum
 }
 
-// learn moves the noise towards x, what the block shows while it is quiet, and the sway towards y. While something is there they only grow, and
-// slowly: or else a night's noise, once over the limit, would be motion until the morning. But what is as noisy as the
-// picture as a whole is noisy, and not something.
+// learn moves the noise towards x, what the block shows while it is quiet, and the sway towards y. While something is
+// there they only grow, and slowly: or else a night's noise, once over the limit, would be motion until the morning. But
+// what is as noisy as the picture as a whole is noisy, and not something.
 func (b *block) learn(x, y int, differs, learning bool, din int) {
 	if differs && x > int(b.noise) && x <= din*3/2 {
 		differs = false

@@ -8,8 +8,8 @@ import "time"
 const ghostCalm = 150 * time.Millisecond
 
 // ghost tells whether the region in the finder's queue is the place that something left, and not something: its outline
-// is in the background, and no longer in the picture. The outline is where samples begin to differ, three and
-// more in a row on either side of it: within a coat in front of wallpaper single samples come and go as the paper has it.
+// is in the background, and no longer in the picture. The outline is where samples begin to differ, three and more in a
+// row on either side of it: within a coat in front of wallpaper single samples come and go as the paper has it.
 func (d *Detector) ghost(p Plane) bool {
 	var now, was int
 	for _, i := range d.find.queue {

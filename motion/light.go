@@ -23,9 +23,9 @@ type light struct {
 	rest time.Duration // until when there is no other cut
 }
 
-// A filter that is switched makes the picture dark, and bright again within cutWithin. What
-// is dark and what is bright changes for good, and so does the noise: all is learnt anew for cutHold after the last flash, but not again
-// within cutRest: lamps that flicker do this all the time.
+// A filter that is switched makes the picture dark, and bright again within cutWithin. What is dark and what is bright
+// changes for good, and so does the noise: all is learnt anew for cutHold after the last flash, but not again within
+// cutRest: lamps that flicker do this all the time.
 const (
 	cutWithin = 500 * time.Millisecond
 	cutHold   = 400 * time.Millisecond

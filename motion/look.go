@@ -30,7 +30,8 @@ func (d *Detector) look(p Plane, i int) {
 }
 
 // count returns how many samples of block i differ from the background times a gain by more than the strong limit, and
-// the weak. A sample of the background may come from a neighbour: cameras tremble. The gain is that of the block's mean, but within low and high times the gain of the picture.
+// the weak. A sample of the background may come from a neighbour: cameras tremble. The gain is that of the block's mean,
+// but within low and high times the gain of the picture.
 func (d *Detector) count(p, bg Plane, i, dx, dy, low, high int) (hits, near int) {
 	x0, y0, x1, y1 := d.grid.bounds(i)
 	bx, by := x0+dx-1, y0+dy-1

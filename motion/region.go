@@ -47,9 +47,9 @@ func (f *finder) reset() {
 	f.top, f.area, f.weight, f.still = f.top[:0], 0, 0, false
 }
 
-// regions looks for regions of at least so many strong blocks, least. It returns a track that begins a motion, and
-// tells whether there is one that goes on: half of least is enough for that, and weak blocks are. A region that is still is no motion, and if it is
-// so for long, background.
+// regions looks for regions of at least so many strong blocks, least. It returns a track that begins a motion, and tells
+// whether there is one that goes on: half of least is enough for that, and weak blocks are. A region that is still is no
+// motion, and if it is so for long, background.
 func (d *Detector) regions(p Plane, least int, pts time.Duration) (start *track, stay bool) {
 	d.find.reset()
 	d.tracks.begin()
@@ -90,8 +90,9 @@ func (d *Detector) regions(p Plane, least int, pts time.Duration) (start *track,
 	return d.tracks.end(d.cfg, pts), stay
 }
 
-// settle absorbs what has been still for long enough: a whole region when hardly anything in it changed, at once if
-// it is a ghost, or single blocks after four times as long. It tells whether the region is gone.
+// settle absorbs what has been still for long enough: a whole region when hardly anything in it changed, or single
+// blocks after four times as long, or as soon as nobody can tell any more. It tells whether the region is gone, and
+// whether it is a ghost: that is still from now on, but not absorbed before its time, in case it is somebody after all.
 func (d *Detector) settle(p Plane, r region, pts time.Duration) (gone, ghost bool) {
 	wait := d.cfg.Absorb
 	if d.light.on {
