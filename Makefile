@@ -55,6 +55,13 @@ bench: deps ## Go benchmarks, beside their peers
 bench-motion: deps-build ## the motion detector beside OpenCV, motion and memcpy, with goals (4 minutes)
 	@.ci/bench-motion
 
+score-motion: ## the motion detector against labelled films (NIGHTJAR_FOOTAGE) and hardships, with goals (2 minutes)
+	@.ci/score-motion
+
+fuzz-motion: ## ten million random blocks through each implementation of the pixel pass, on amd64 and arm64 (nightly)
+	@.ci/install qemu-aarch64-static:qemu-user-static
+	@.ci/fuzz-motion
+
 kills: deps ## SIGKILL agent and hub 50 times on the way of a clip
 	NIGHTJAR_KILLS=50 $(GO) test -count=1 -v -timeout 20m -run TestKills ./cmd/internal/e2e
 

@@ -23,7 +23,7 @@ func labCommand() cli.Command {
 		Short: "Run the camera's motion detector over films",
 		Long: `The detector here is the one in the camera, so a film of your own tells what your camera would have done. Motion
 JPEG in AVI and Y4M are read without help; other films need ffmpeg.`,
-		Sub: []cli.Command{labRunCommand(), labScoreCommand(), labRenderCommand(), labTuneCommand(), labHardshipsCommand()},
+		Sub: []cli.Command{labRunCommand(), labScoreCommand(), labRenderCommand(), labTuneCommand(), labTrialCommand(), labHardshipsCommand()},
 	}
 }
 

@@ -20,25 +20,28 @@ type scored struct {
 
 func labScoreCommand() cli.Command {
 	var t trial
-	var labels string
+	var labels, verdicts string
 	var asJSON bool
 	return cli.Command{
 		Name:  "score",
-		Usage: "nightjarctl lab score [--labels FILE] [--set KEY=VALUE] [--hardship SPEC] [--json] FOLDER [SCENE...]",
+		Usage: "nightjarctl lab score [--labels FILE] [--set KEY=VALUE] [--hardship SPEC] [--verdicts DIR] [--json] FOLDER [SCENE...]",
 		Short: "Hold the detector against films with labels",
 		Long: `The folder holds films and scenes.json, which has an entry for each by name: fps, and events as [[first,last],...] in
-frames, or "empty": true where nothing moves at all. NAME.events.csv (frame,present,valid) says it frame by frame.
+frames, or "empty": true where nothing moves at all; "ignore": [[first,last],...] takes frames out of the score. NAME.events.csv (frame,present,valid) says it frame by frame.
 Entries in labels.json, or the file given with --labels, add to scenes.json or replace single fields.
 
 Without a CSV file the half second before an event, the second after it and the first 100 frames are not scored;
 of an empty film the first two seconds are not. Films without labels are run and listed, not scored.
 
 recall: present frames with motion. precision: present frames in those with motion. FPR: empty frames with motion.
-events: those with motion in any frame. late: from an event's first frame to its first with motion.`,
+events: those with motion in any frame. late: from an event's first frame to its first with motion.
+
+With --verdicts another program is judged in place of the detector: DIR/NAME.txt has a 0 or a 1 for each frame.`,
 		Args: -1,
 		Flags: func(f *flag.FlagSet) {
 			t.flags(f)
 			labelsFlag(f, &labels)
+			f.StringVar(&verdicts, "verdicts", "", "judge what the files in `DIR` say of each frame")
 			cli.JSONFlag(f, &asJSON)
 		},
 		Run: func(ctx context.Context, env *cli.Env, args []string) error {
@@ -46,11 +49,20 @@ events: those with motion in any frame. late: from an event's first frame to its
 			if err != nil {
 				return err
 			}
+			if verdicts != "" && len(t.settings)+len(t.hardships) > 0 {
+				return cli.Usagef("--set and --hardship change nothing in verdicts that are there: leave them out")
+			}
 			films, err := folder(args, labels)
 			if err != nil {
 				return err
 			}
-			outcomes, err := films.Score(ctx, cfg, t.hardships, progress(env.Stderr, len(films.Scenes)))
+			var outcomes []lab.Outcome
+			done := progress(env.Stderr, len(films.Scenes))
+			if verdicts != "" {
+				outcomes, err = films.ScoreVerdicts(ctx, verdicts, done)
+			} else {
+				outcomes, err = films.Score(ctx, cfg, t.hardships, done)
+			}
 			if err != nil {
 				return err
 			}

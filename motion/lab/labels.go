@@ -37,6 +37,10 @@ type Scene struct {
 	ROI       *[4]int  `json:"roi"`
 	// Empty says that nothing moves in the whole film.
 	Empty bool `json:"empty"`
+	// Ignore are frames in which the detector is neither right nor wrong.
+	Ignore [][2]int `json:"ignore"`
+	// Note is for those who read the labels.
+	Note string `json:"note"`
 
 	rows []row // of its CSV file, if there is one
 }
@@ -181,9 +185,9 @@ func findFilms(dir string) (map[string]string, error) {
 
 // check finds labels that contradict each other.
 func (s *Scene) check() error {
-	for _, e := range slices.Concat(s.Events, s.EventsROI) {
+	for _, e := range slices.Concat(s.Events, s.EventsROI, s.Ignore) {
 		if e[0] < 0 || e[1] < e[0] || e[1] >= maxFrames {
-			return fmt.Errorf("event %v: give the first and the last frame", e)
+			return fmt.Errorf("frames %v: give the first and the last one", e)
 		}
 	}
 	switch {

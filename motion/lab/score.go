@@ -41,26 +41,34 @@ func (f *Folder) Score(ctx context.Context, cfg motion.Config, hardships []strin
 	return outcomes, err
 }
 
-// try runs every setting on every scene, as many scenes at a time as there are processors.
+// try runs every setting on every scene.
 func (f *Folder) try(ctx context.Context, settings []motion.Config, hardships []string, labelledOnly bool, progress func(string)) ([][]Outcome, error) {
 	if _, err := Harden(hardships); err != nil {
 		return nil, err
 	}
+	return f.each(ctx, progress, func(ctx context.Context, s *Scene) ([]Outcome, error) {
+		if labelledOnly && !s.Labelled() && !peopled(hardships) {
+			return nil, nil
+		}
+		return f.tryScene(ctx, s, settings, hardships)
+	})
+}
+
+// each runs a function on every scene, as many at a time as there are processors, and returns what is not nil in the
+// order of the scenes.
+func (f *Folder) each(ctx context.Context, progress func(string), run func(context.Context, *Scene) ([]Outcome, error)) ([][]Outcome, error) {
 	all := make([][]Outcome, len(f.Scenes))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range f.Scenes {
 		s := &f.Scenes[i]
-		if labelledOnly && !s.Labelled() && !peopled(hardships) {
-			continue
-		}
 		group.Go(func() error {
-			outcomes, err := f.tryScene(ctx, s, settings, hardships)
+			outcomes, err := run(ctx, s)
 			if err != nil {
 				return fmt.Errorf("scene %s: %w", s.Name, err)
 			}
 			all[i] = outcomes
-			if progress != nil {
+			if progress != nil && outcomes != nil {
 				progress(s.Name)
 			}
 			return nil
@@ -119,6 +127,11 @@ func (s *Scene) tryFilm(ctx context.Context, film *Film, effects []hardship.Effe
 	if err != nil {
 		return nil, err
 	}
+	return s.judge(times, moving, film.Width*film.Height, effects)
+}
+
+// judge holds what was said of each frame, once or more than once, against the labels.
+func (s *Scene) judge(times []time.Duration, moving [][]bool, samples int, effects []hardship.Effect) ([]Outcome, error) {
 	if len(times) == 0 {
 		return nil, fmt.Errorf("%w: it has no frames", ErrBadFilm)
 	}
@@ -126,9 +139,9 @@ func (s *Scene) tryFilm(ctx context.Context, film *Film, effects []hardship.Effe
 		return nil, fmt.Errorf("film has %d frames, its labels are for %d: they do not belong together", len(times), s.N)
 	}
 	labelled := s.Labelled() || len(persons(times, effects)) > 0
-	truth := s.truth(times, film.Width*film.Height, effects)
-	outcomes := make([]Outcome, len(settings))
-	for i := range settings {
+	truth := s.truth(times, samples, effects)
+	outcomes := make([]Outcome, len(moving))
+	for i := range moving {
 		o := Outcome{Scene: s.Name, Labelled: labelled, Frames: len(times)}
 		for _, m := range moving[i] {
 			if m {

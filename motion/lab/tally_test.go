@@ -143,6 +143,8 @@ func TestTruthOfEvents(t *testing.T) {
 		{"csv", Scene{Events: [][2]int{{104, 106}}, rows: rows}, nil, "ep-.................", "[]"},
 		{"csv without a list", Scene{rows: rows}, nil, "ep-.................", "[[101 102]]"},
 		{"foreground", Scene{rows: counted}, nil, "e.p-................", "[[102 103]]"},
+		{"ignored", Scene{Events: [][2]int{{104, 106}}, Ignore: [][2]int{{106, 113}, {118, 200}}}, nil, "ee..pp-.......eeee..", "[[104 106]]"},
+		{"an event ignored", Scene{Events: [][2]int{{104, 106}}, Ignore: [][2]int{{104, 106}}}, nil, "ee..---....eeeeeeeee", "[]"},
 		{"nothing known", Scene{}, nil, "....................", "[]"},
 		{"a person in an empty film", Scene{Empty: true}, []hardship.Effect{person}, "eeee..pppp....eeeeee", "[[106 109]]"},
 		{"a person in a film without labels", Scene{}, []hardship.Effect{person}, "......pppp..........", "[[106 109]]"},

@@ -68,6 +68,11 @@ func (s *Scene) truth(times []time.Duration, samples int, effects []hardship.Eff
 		t.mark(times, people)
 		t.events = append(t.events, people...)
 	}
+	for _, e := range s.Ignore {
+		for i := e[0]; i <= min(e[1], n-1); i++ {
+			t.scored[i] = false
+		}
+	}
 	t.events = judged(t)
 	return t
 }
