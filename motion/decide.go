@@ -17,7 +17,7 @@ const (
 	startNoise  = 2 * noiseUnit // before anything is known
 	coarseNoise = 3 * noiseUnit // noise from which samples are too uncertain to be looked at one by one
 	coarseFloor = 3             // replaces floor for the means of cells
-	floor       = 10            // levels by which a sample differs at least
+	floor       = 8            // levels by which a sample differs at least
 	noiseGain   = 3             // and so many times the block's mean noise
 	lightStep   = 6             // levels by which a block's mean changes with the light
 	busyStep    = 16            // added to busy when a block begins to differ

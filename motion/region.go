@@ -9,7 +9,7 @@ const (
 	livelyShare  = 32 // one in so many blocks of a region that moves changes from picture to picture
 	calmShare    = 16 // in a region that is still fewer than one in so many do
 	vagueWaits   = 3  // times Absorb: what differs for so long from a background that is a guess is background
-	foreverWaits = 5  // times Absorb: and so is what differs for so long from one that is not, whatever it does
+	foreverWaits = 8  // times Absorb: and so is what differs for so long from one that is not, whatever it does
 )
 
 // maxBoxes bounds Result.Boxes.
