@@ -8,6 +8,7 @@ const (
 	minBlocks    = 3  // the smallest region that counts; a flake of snow is smaller
 	livelyShare  = 32 // one in so many blocks of a region that moves changes from picture to picture
 	calmShare    = 16 // in a region that is still fewer than one in so many do
+	vagueShare   = 2  // one in so many does, where the background is a guess
 	vagueWaits   = 3  // times Absorb: what differs for so long from a background that is a guess is background
 	foreverWaits = 8  // times Absorb: and so is what differs for so long from one that is not, whatever it does
 )
@@ -22,6 +23,7 @@ type region struct {
 	hits           int // strong blocks
 	alive          int // blocks that changed of late
 	restless       int // blocks that change all the time
+	vague          int // blocks whose background is a guess
 	weight         int // samples that differ
 	x0, y0, x1, y1 int // in blocks, x1 and y1 exclusive
 }
@@ -65,6 +67,10 @@ func (d *Detector) regions(p Plane, least int, pts time.Duration) (start *track,
 			continue
 		}
 		alive := r.alive*livelyShare >= r.blocks && !ghost
+		if 2*r.vague > r.blocks {
+			// A screen that went on shining when the lamps went out flickers in a corner; somebody moves altogether.
+			alive = r.restless*vagueShare >= r.blocks
+		}
 		t := d.tracks.match(r, alive && r.hits >= least, pts)
 		switch {
 		case !alive:
@@ -149,6 +155,9 @@ func (f *finder) flood(blocks []block, i int, label int32, pts time.Duration) re
 		}
 		if pts-b.still < restless {
 			r.restless++
+		}
+		if b.vague {
+			r.vague++
 		}
 		for ny := max(0, y-1); ny <= min(y+1, f.grid.rows-1); ny++ {
 			for nx := max(0, x-1); nx <= min(x+1, f.grid.cols-1); nx++ {
