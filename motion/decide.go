@@ -17,7 +17,7 @@ const (
 	startNoise  = 2 * noiseUnit // before anything is known
 	coarseNoise = 3 * noiseUnit // noise from which samples are too uncertain to be looked at one by one
 	coarseFloor = 3             // replaces floor for the means of cells
-	floor       = 8            // levels by which a sample differs at least
+	floor       = 8             // levels by which a sample differs at least
 	noiseGain   = 3             // and so many times the block's mean noise
 	lightStep   = 6             // levels by which a block's mean changes with the light
 	busyStep    = 16            // added to busy when a block begins to differ
@@ -105,7 +105,8 @@ func (d *Detector) judge(p Plane, pts time.Duration, keep, step, learning bool) 
 		area := d.grid.area(i)
 		was := b.level
 		b.level, b.differ = levelNone, 0
-		differs := d.zones.weight[i] > 0 && (int(s.over)*4 >= area || d.tilted(b, s.shift(), area))
+		differs := d.zones.weight[i] > 0 && (int(s.over)*4 >= area || d.tilted(b, s.shift(), area)) &&
+			!d.mount.beyond(d.grid, i)
 		if differs {
 			d.changed(p, i, keep, pts)
 			d.look(p, i)

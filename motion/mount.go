@@ -64,6 +64,16 @@ func (m *mount) follow(d *Detector, p Plane) {
 	}
 }
 
+// beyond tells whether block i shows something that the background has never seen, because the camera looks past its
+// edge.
+func (m *mount) beyond(g grid, i int) bool {
+	if m.dx == 0 && m.dy == 0 {
+		return false
+	}
+	x0, y0, x1, y1 := g.bounds(i)
+	return x0+m.dx < 0 || y0+m.dy < 0 || x1+m.dx > g.w || y1+m.dy > g.h
+}
+
 // search finds the block at x0, y0 in the background around it, and is false if it is not there: less than half of
 // the difference must be left.
 func search(p, bg Plane, x0, y0, sad int) (dx, dy int, ok bool) {
