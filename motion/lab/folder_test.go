@@ -114,6 +114,30 @@ func TestBadLabels(t *testing.T) {
 	}
 }
 
+// Our own labels can be read beside those of the films' makers, and say what they mean.
+func TestOwnLabels(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"road_empty", "pi_atv3", "one-by-one-person-detection", "traffic_camera", "issue53_brightness_change"} {
+		write(t, dir, name+".mp4", "")
+	}
+	write(t, dir, "scenes.json", `{"traffic_camera": {"n": 576, "events_roi": [[9, 149]], "roi": [631, 532, 841, 659]}, "pi_atv3": {"fps": 25}}`)
+	f, err := OpenFolder(dir, "labels.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range f.Scenes {
+		if !s.Labelled() || s.N == 0 || s.Note == "" {
+			t.Errorf("%+v", s)
+		}
+		if s.Name == "traffic_camera" && (s.ROI != nil || len(s.EventsROI) > 0 || s.Events[0] != [2]int{0, 575}) {
+			t.Errorf("traffic_camera has another's region: %+v", s)
+		}
+		if s.Name == "pi_atv3" && (s.FPS != 0 || s.Ignore[0] != [2]int{128, 140}) {
+			t.Errorf("pi_atv3 goes by another clock, or its dust counts: %+v", s)
+		}
+	}
+}
+
 func FuzzLabels(f *testing.F) {
 	f.Add("frame,present,valid\n0,1,1\n")
 	f.Add("frame,fg_px,unknown_px,shadow_px,valid,x0,y0,x1,y1\n0,0,0,0,0,-1,-1,-1,-1\n7,900,0,0,1,1,1,1,1\n")
