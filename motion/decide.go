@@ -51,7 +51,7 @@ type block struct {
 	held   bool          // the background waits
 	seen   bool          // prev has the block
 	vague  bool          // the background is a guess: the light changed while something hid it
-	since  time.Duration // PTS of the first frame of the present difference
+	since  time.Duration // PTS of the last frame without the present difference
 	still  time.Duration // PTS of the last change from picture to picture
 	fresh  time.Duration // until this PTS the background is too young to be worth remembering
 }
@@ -153,13 +153,14 @@ func (d *Detector) judge(p Plane, pts time.Duration, keep, step, learning bool) 
 			b.vague = b.vague || d.light.gain > one*5/4 || d.light.gain < one*4/5
 		}
 	}
+	d.base.fill(d.grid, d.bg)
 }
 
 // changed compares block i with the picture some 0.1 s ago. Only blocks that differ from the background are followed.
 func (d *Detector) changed(p Plane, i int, keep bool, pts time.Duration) {
 	b := &d.blocks[i]
 	if !b.seen {
-		b.seen, b.still = true, pts
+		b.seen, b.still, b.change = true, pts, 0
 		d.copyBlock(d.prev, p, i)
 		return
 	}

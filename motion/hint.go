@@ -2,13 +2,16 @@
 
 package motion
 
-import "math"
+import (
+	"math"
+	"sort"
+)
 
 // Hint is what the camera says of the next frame, where it says anything.
 type Hint struct {
 	// Exposure is the time of exposure times all gains, in any unit that stays the same. 0 is unknown.
 	Exposure float64
-	// Switching is set while the infrared filter or the lamps are being switched: what changes now is the light.
+	// Switching is set, for each frame, while the infrared filter or the lamps are being switched: what changes now is the light.
 	Switching bool
 }
 
@@ -33,15 +36,29 @@ func (d *Detector) Hint(h Hint) {
 	if !d.started {
 		return
 	}
-	gain := int(math.Round(one * math.Pow(min(max(ratio, 1.0/256), 256), 1/2.2)))
+	gain := lumaGain(min(max(ratio, 1.0/256), 256))
 	for y := range d.bg.H {
-		for _, plane := range []Plane{d.bg, d.former} {
+		for _, plane := range [...]Plane{d.bg, d.former, d.prev} {
 			row := plane.row(y, 0, plane.W)
 			for x, v := range row {
-				row[x] = uint8(min(int(v)*gain/one, 255))
+				row[x] = uint8(min((int(v)*gain+one/2)/one, 255))
 			}
 		}
 	}
 	d.base.fill(d.grid, d.bg)
 	d.hinted = true
+}
+
+// lumaGain returns the gain of luma, in 1/256, for a ratio of light: its power 5/11. It only multiplies and compares,
+// because math.Pow differs between processors.
+func lumaGain(ratio float64) int {
+	light := ratio * ratio * ratio * ratio * ratio
+	return sort.Search(13*one, func(gain int) bool {
+		x := (float64(gain) + 0.5) / one
+		power := x
+		for range 10 {
+			power *= x
+		}
+		return power > light
+	})
 }

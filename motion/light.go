@@ -29,6 +29,7 @@ type light struct {
 const (
 	cutWithin = 500 * time.Millisecond
 	cutHold   = 400 * time.Millisecond
+	cutMost   = time.Second
 	cutRest   = 5 * time.Second
 )
 
@@ -73,12 +74,11 @@ func (l *light) measure(out []sums, g grid, behind int, share float64, pts time.
 		if down > up && l.gain < one/2 {
 			l.dark = pts
 		}
-		both := up > down && l.dark > 0 && pts-l.dark <= cutWithin
-		if both && (pts >= l.rest || pts < l.cut) {
-			if pts >= l.cut {
-				l.rest = pts + cutRest
-			}
-			l.cut = pts + cutHold
+		switch both := up > down && pts-l.dark <= cutWithin; {
+		case both && pts >= l.rest:
+			l.cut, l.rest = pts+cutHold, pts+cutRest
+		case pts < l.cut:
+			l.cut = min(pts+cutHold, l.rest-cutRest+cutMost)
 		}
 	}
 	l.on = l.flash || was && pts < l.until

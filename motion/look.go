@@ -41,7 +41,7 @@ func (d *Detector) count(p, bg Plane, i, dx, dy, low, high int) (hits, near int)
 	// A block at the edge goes on with the samples of the edge.
 	var block [side * side]uint8
 	var around [(side + 2) * (side + 2)]uint8
-	if bx >= 0 && by >= 0 && bx+side+2 <= bg.W && by+side+2 <= bg.H {
+	if bx >= 0 && by >= 0 && max(bx+side+2, x0+side) <= bg.W && max(by+side+2, y0+side) <= bg.H {
 		frame = bg.Pix[by*bs+bx:]
 	} else {
 		for y := range side {

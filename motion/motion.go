@@ -157,7 +157,7 @@ func (d *Detector) Process(p Plane, pts time.Duration) Result {
 	d.light.measure(d.out, d.grid, d.base.mean(), d.cfg.LightShare, pts)
 	if d.hinted || d.switching {
 		d.light.expect(d.switching, pts)
-		d.hinted = false
+		d.hinted, d.switching = false, false
 	}
 	d.mount.follow(d, p)
 	d.tamper.look(p, pts)
@@ -175,7 +175,8 @@ func (d *Detector) Process(p Plane, pts time.Duration) Result {
 // begin takes the first frame for the background.
 func (d *Detector) begin(p Plane, pts time.Duration) {
 	d.started, d.start, d.kept, d.forgot = true, pts, pts, pts
-	d.tamper = tamper{same: pts, lit: pts}
+	d.tamper = tamper{same: pts, lit: pts, turned: pts}
+	d.light = light{until: pts, dark: pts - cutWithin - 1, cut: pts, rest: pts}
 	d.stepped = [2]time.Duration{pts, pts - stepEvery/2} // so that they take turns
 	for y := range d.grid.h {
 		row := p.row(y, 0, d.grid.w)
@@ -197,7 +198,7 @@ func (d *Detector) decide(start *track, stay bool, pts time.Duration) {
 	case d.moving && pts-d.last >= d.cfg.Off:
 		d.moving = false
 	case !d.moving && start != nil:
-		d.moving, d.last, d.onset = true, pts, start.born
+		d.moving, d.last, d.onset = true, pts, start.woke
 	}
 }
 

@@ -18,19 +18,22 @@ type mount struct {
 // the same way, it was the camera that moved.
 func (m *mount) follow(d *Detector, p Plane) {
 	m.dx, m.dy = 0, 0
-	differ := 0
+	differ, counted := 0, 0
 	for i := range d.out {
-		if d.out[i].over >= 16 {
-			differ++
+		if d.zones.weight[i] > 0 {
+			counted++
+			if d.out[i].over >= 16 {
+				differ++
+			}
 		}
 	}
-	if differ*shakeShare < len(d.out) {
+	if differ == 0 || differ*shakeShare < counted {
 		return
 	}
 	clear(m.votes[:])
 	asked, step, seen := 0, max(1, differ/trials), 0
 	for i := range d.out {
-		if d.out[i].over < 16 {
+		if d.zones.weight[i] == 0 || d.out[i].over < 16 {
 			continue
 		}
 		seen++

@@ -57,7 +57,7 @@ func (t *tamper) look(p Plane, pts time.Duration) {
 		sum += quarters(part)
 		n += p.W &^ 7
 	}
-	if hash != t.hash {
+	if n == 0 || hash != t.hash {
 		t.hash, t.same = hash, pts
 	}
 	if n == 0 || bits&0xc0c0c0c0c0c0c0c0 != 0 || sum >= uint64(n)*blackMean {
@@ -86,9 +86,12 @@ func (t *tamper) kind(pts time.Duration) string {
 // turned takes the picture for the background when the better part of it differs, and stays as it is: the camera looks
 // elsewhere, or the infrared filter went. While the light changes it is the light.
 func (d *Detector) turned(p Plane, pts time.Duration) {
-	strong, calm := 0, 0
+	strong, calm, counted := 0, 0, 0
 	for i := range d.blocks {
 		b := &d.blocks[i]
+		if d.zones.weight[i] > 0 {
+			counted++
+		}
 		if b.level != levelStrong {
 			continue
 		}
@@ -97,7 +100,7 @@ func (d *Detector) turned(p Plane, pts time.Duration) {
 			calm++
 		}
 	}
-	if strong*movedShare < len(d.blocks) || calm*5 < strong*4 {
+	if strong == 0 || strong*movedShare < counted || calm*5 < strong*4 {
 		return
 	}
 	if !d.light.on {

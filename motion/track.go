@@ -19,7 +19,8 @@ type track struct {
 	x0, y0, x1, y1 int    // in blocks, of the last frame that had it
 	hits           uint64 // of the last frames, newest lowest: did it have enough strong blocks?
 	born           time.Duration
-	first          [2]int // its middle when it was born, in 1/16 block
+	woke           time.Duration // of the first strong frame after a window without one
+	first          [2]int        // its middle when it was born, in 1/16 block
 	now            [2]int
 	far            int // how far it came, in 1/16 block
 	haunt          haunt
@@ -102,6 +103,9 @@ func (t *tracks) end(c Config, pts time.Duration) (start *track) {
 	kept := 0
 	for i := range t.list[:t.n] {
 		k := &t.list[i]
+		if k.strong && k.hits == 0 {
+			k.woke = pts
+		}
 		k.hits <<= 1
 		if k.strong {
 			k.hits |= 1
