@@ -135,6 +135,7 @@ func (d *Detector) judge(p Plane, pts time.Duration, keep, step, learning bool) 
 		}
 	}
 	// No gain explained most of the change: a lamp somewhere else. What is in the room now has to move to be seen.
+	d.active = active
 	share := float64(active) / float64(len(d.blocks))
 	unknown := d.light.on && (share > d.cfg.LightShare || d.light.flash && share > d.cfg.LightShare/2)
 	if !learning && !d.light.on {

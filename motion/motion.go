@@ -55,12 +55,14 @@ const maxSize = 1 << 14
 
 // Detector watches one camera. One goroutine may use it.
 type Detector struct {
-	cfg   Config
-	w, h  int // of the pictures that come in
-	scale int // samples of the picture to one of the grid, along an edge
-	small Plane
-	grid  grid
-	zones zoneMap
+	cfg     Config
+	w, h    int // of the pictures that come in
+	scale   int // samples of the picture to one of the grid, along an edge
+	small   Plane
+	grid    grid
+	zones   zoneMap
+	counted int // blocks that zones count
+	active  int // blocks that are strong in this frame
 
 	bg, former Plane // the background, and the one before the last absorption
 	prev       Plane // the picture some 0.1 s ago, where it differs from the background
@@ -113,6 +115,11 @@ func New(cfg Config, width, height int) (*Detector, error) {
 	}
 	if k > 1 {
 		d.small = newPlane(w, h)
+	}
+	for _, weight := range d.zones.weight {
+		if weight > 0 {
+			d.counted++
+		}
 	}
 	return d, nil
 }

@@ -18,16 +18,13 @@ type mount struct {
 // the same way, it was the camera that moved.
 func (m *mount) follow(d *Detector, p Plane) {
 	m.dx, m.dy = 0, 0
-	differ, counted := 0, 0
+	differ := 0
 	for i := range d.out {
-		if d.zones.weight[i] > 0 {
-			counted++
-			if d.out[i].over >= 16 {
-				differ++
-			}
+		if d.out[i].over >= 16 && d.zones.weight[i] > 0 {
+			differ++
 		}
 	}
-	if differ == 0 || differ*shakeShare < counted {
+	if differ == 0 || differ*shakeShare < d.counted {
 		return
 	}
 	clear(m.votes[:])

@@ -86,12 +86,12 @@ func (t *tamper) kind(pts time.Duration) string {
 // turned takes the picture for the background when the better part of it differs, and stays as it is: the camera looks
 // elsewhere, or the infrared filter went. While the light changes it is the light.
 func (d *Detector) turned(p Plane, pts time.Duration) {
-	strong, calm, counted := 0, 0, 0
+	if d.active == 0 || d.active*movedShare < d.counted {
+		return
+	}
+	strong, calm := 0, 0
 	for i := range d.blocks {
 		b := &d.blocks[i]
-		if d.zones.weight[i] > 0 {
-			counted++
-		}
 		if b.level != levelStrong {
 			continue
 		}
@@ -100,7 +100,7 @@ func (d *Detector) turned(p Plane, pts time.Duration) {
 			calm++
 		}
 	}
-	if strong == 0 || strong*movedShare < counted || calm*5 < strong*4 {
+	if strong*movedShare < d.counted || calm*5 < strong*4 {
 		return
 	}
 	if !d.light.on {
