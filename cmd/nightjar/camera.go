@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nightjar-cam/nightjar/board/health"
 	"github.com/nightjar-cam/nightjar/capture"
 	"github.com/nightjar-cam/nightjar/capture/clip"
 	"github.com/nightjar-cam/nightjar/motion"
@@ -23,20 +24,24 @@ type camera struct {
 	source   *capture.Source
 	detector *motion.Detector
 	recorder *clip.Recorder
+	health   *health.Record
 	log      *slog.Logger
 	ready    chan struct{} // closed with the first frame
 
 	tamper string // what the detector said last
+	seq    uint64 // of the next frame, if none is lost
 
-	start time.Time
-	seen  atomic.Int64 // when the newest frame came, since start; 0 while none is expected
+	start   time.Time
+	seen    atomic.Int64 // when the newest frame came, since start; 0 while none is expected
+	frames  atomic.Int64 // that came
+	dropped atomic.Int64 // that the source lost
 }
 
 // stalled is how long a live source may give no frame until the watchdog is to know.
 const stalled = 10 * time.Second
 
-func newCamera(src *capture.Source, det *motion.Detector, rec *clip.Recorder, log *slog.Logger) *camera {
-	return &camera{source: src, detector: det, recorder: rec, log: log, ready: make(chan struct{}), start: time.Now()}
+func newCamera(src *capture.Source, det *motion.Detector, rec *clip.Recorder, h *health.Record, log *slog.Logger) *camera {
+	return &camera{source: src, detector: det, recorder: rec, health: h, log: log, ready: make(chan struct{}), start: time.Now()}
 }
 
 func (c *camera) String() string         { return "camera " + c.source.String() }
@@ -90,17 +95,27 @@ func (c *camera) step(frame *capture.Frame) {
 	if result.Tamper != c.tamper {
 		c.report(result.Tamper, frame.PTS)
 	}
+	if frame.Seq > c.seq && c.frames.Load() > 0 {
+		c.dropped.Add(int64(frame.Seq - c.seq))
+	}
+	c.seq = frame.Seq + 1
+	c.frames.Add(1)
 	c.recorder.Push(frame, result)
 	frame.Release()
 }
 
+// tampering is what the detector's words are as conditions.
+var tampering = map[string]health.Code{
+	motion.Black: health.PictureBlack, motion.Frozen: health.PictureFrozen, motion.Moved: health.CameraMoved,
+}
+
 // report tells of tampering that begins, or ends.
 func (c *camera) report(kind string, pts time.Duration) {
-	switch {
-	case kind == "":
-		c.log.Info("camera sees again", "code", "tamper-end", "was", c.tamper, "pts", pts)
-	default:
-		c.log.Warn("somebody tampers with the camera, or it is broken: look at it", "code", "tamper-"+kind, "pts", pts)
+	if code, ok := tampering[c.tamper]; ok {
+		c.health.Set(code, nil)
+	}
+	if code, ok := tampering[kind]; ok {
+		c.health.Set(code, fmt.Errorf("seen %v after the camera was opened", pts.Round(time.Millisecond)))
 	}
 	c.tamper = kind
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/pion/mediadevices/pkg/driver"
 	"github.com/pion/mediadevices/pkg/prop"
 
+	"github.com/nightjar-cam/nightjar/board/health"
 	"github.com/nightjar-cam/nightjar/capture"
 	"github.com/nightjar-cam/nightjar/capture/clip"
 	"github.com/nightjar-cam/nightjar/capture/replay"
@@ -43,7 +44,7 @@ func path(tb testing.TB, adapter driver.Adapter, err error) *camera {
 		tb.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	return newCamera(source, detector, clip.NewRecorder(clip.DefaultConfig(), format, nil, nil, log), log)
+	return newCamera(source, detector, clip.NewRecorder(clip.DefaultConfig(), format, nil, nil, log), health.New(log, time.Now), log)
 }
 
 const ring = 96 << 20 // bytes, as clip.DefaultConfig has

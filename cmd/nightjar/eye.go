@@ -12,6 +12,7 @@ import (
 	"github.com/pion/mediadevices/pkg/prop"
 
 	"github.com/nightjar-cam/nightjar/board/clock"
+	"github.com/nightjar-cam/nightjar/board/health"
 	"github.com/nightjar-cam/nightjar/capture"
 	"github.com/nightjar-cam/nightjar/capture/clip"
 	"github.com/nightjar-cam/nightjar/capture/h264"
@@ -31,7 +32,7 @@ type eye struct {
 // cameraLabel is what the one camera of this board is called in the registry of drivers.
 const cameraLabel = "camera"
 
-func newEye(cfg config.Config, sink clip.Sink, log *slog.Logger) (*eye, error) {
+func newEye(cfg config.Config, sink clip.Sink, h *health.Record, log *slog.Logger) (*eye, error) {
 	source, err := openSource(cfg)
 	if err != nil {
 		return nil, err
@@ -43,7 +44,7 @@ func newEye(cfg config.Config, sink clip.Sink, log *slog.Logger) (*eye, error) {
 	}
 	cfg.Clip.Lossless = !format.Live
 	recorder := clip.NewRecorder(cfg.Clip, format, newEncoder, sink, log)
-	return &eye{source, newCamera(source, detector, recorder, log), recorder}, nil
+	return &eye{source, newCamera(source, detector, recorder, h, log), recorder}, nil
 }
 
 func newEncoder(f capture.Format) (clip.Encoder, error) {

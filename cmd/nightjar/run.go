@@ -15,6 +15,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/nightjar-cam/nightjar/board/clock"
+	"github.com/nightjar-cam/nightjar/board/health"
 	"github.com/nightjar-cam/nightjar/cmd/internal/cli"
 	"github.com/nightjar-cam/nightjar/cmd/internal/config"
 	"github.com/nightjar-cam/nightjar/cmd/internal/task"
@@ -62,7 +63,8 @@ func run(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger) e
 		return err
 	}
 	defer s.spool.Close()
-	eye, err := newEye(cfg, s, log)
+	record := health.New(log, func() time.Time { return s.clock.Now().Time })
+	eye, err := newEye(cfg, s, record, log)
 	if err != nil {
 		return err
 	}
@@ -71,7 +73,9 @@ func run(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger) e
 		Release: cli.Release(), Boot: s.boot, Body: partBody, Details: partDetails,
 	}, credential, s.spool, log)
 
-	tasks := []task.Task{task.Signals(log), eye.camera, eye.recorder, session}
+	tasks := []task.Task{
+		task.Signals(log), eye.camera, eye.recorder, session, newVitals(cfg, record, eye, s, session, credential, log),
+	}
 	if drain {
 		tasks = append(tasks, newDrain(eye, s.spool))
 	}

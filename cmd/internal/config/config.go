@@ -15,6 +15,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"github.com/goccy/go-yaml"
 
@@ -33,11 +34,30 @@ const maxFile = 16 << 10
 // Config is the agent's whole configuration. Only cmd/nightjar may know it; a package gets its own part.
 type Config struct {
 	State  string        `yaml:"state"` // folder of keys and spool
+	Run    string        `yaml:"run"`   // folder of what the running agent says of itself; empty: see RunDir
 	Log    slog.Level    `yaml:"log"`
 	Camera Camera        `yaml:"camera"`
 	Motion motion.Config `yaml:"motion"`
 	Clip   clip.Config   `yaml:"clip"`
 	Spool  Spool         `yaml:"spool"`
+}
+
+// The folders of an installed agent.
+const (
+	defaultState = "/var/lib/nightjar"
+	defaultRun   = "/run/nightjar"
+)
+
+// RunDir is where the running agent's status lies: in memory for the usual agent, below the state for any other, so that
+// two do not meet.
+func (c Config) RunDir() string {
+	switch {
+	case c.Run != "":
+		return c.Run
+	case c.State == defaultState:
+		return defaultRun
+	}
+	return filepath.Join(c.State, "run")
 }
 
 // Camera says where frames come from.
@@ -62,7 +82,7 @@ type Spool struct {
 // Default returns the configuration of an empty file.
 func Default() Config {
 	return Config{
-		State:  "/var/lib/nightjar",
+		State:  defaultState,
 		Log:    slog.LevelInfo,
 		Camera: Camera{Source: Synthetic, Speed: 1},
 		Motion: motion.DefaultConfig(),
