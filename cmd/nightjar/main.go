@@ -17,6 +17,6 @@ func program() cli.Command {
 		Name:  "nightjar",
 		Usage: "nightjar COMMAND",
 		Short: "Agent of a private security camera",
-		Sub:   []cli.Command{runCommand(), enrollCommand(), configCommand(), statusCommand(), doctorCommand(), cli.VersionCommand("nightjar")},
+		Sub:   []cli.Command{runCommand(), enrollCommand(), configCommand(), statusCommand(), doctorCommand(), bugreportCommand(), cli.VersionCommand("nightjar")},
 	}
 }
