@@ -16,7 +16,7 @@ AGENT_MAX_BYTES := 16777216
 FUZZTIME ?= 100000x
 BENCH    ?= .
 
-.PHONY: help deps deps-build deps-cross build demo test check bench bench-motion score-motion fuzz fuzz-motion lint cross test-arm64 lab-arm64 kills clean
+.PHONY: help deps deps-build deps-cross build man demo test check bench bench-motion score-motion fuzz fuzz-motion lint cross test-arm64 lab-arm64 kills clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ build: deps-build ## build nightjar, nightjar-hub and nightjarctl into build/
 	$(AGENT) -o $(BUILD)/nightjar ./cmd/nightjar
 	$(PURE) -o $(BUILD)/nightjar-hub ./cmd/nightjar-hub
 	$(PURE) -o $(BUILD)/nightjarctl ./cmd/nightjarctl
+
+man: build ## the manual pages, into build/man
+	@mkdir -p $(BUILD)/man
+	@for p in nightjar nightjar-hub nightjarctl; do $(BUILD)/$$p help --man >$(BUILD)/man/$$p.1; done; ls $(BUILD)/man/*.1
 
 demo: build ## the whole way on real footage: camera, hub, owner; ends with the clips
 	@docs/demo.sh $(BUILD)

@@ -10,7 +10,7 @@
 //     several errors are several lines. Lines "hint: what to do" follow.
 //   - Exit codes: 0 done, 1 failed, 2 the command line was wrong.
 //   - Flags may stand before, between and after the arguments; "--" ends them. -h and --help work at every
-//     level, and so does "program help command".
+//     level, and so does "program help command". "program help --man" is the manual page.
 package cli
 
 import (
@@ -105,6 +105,10 @@ func dispatch(ctx context.Context, env *Env, c Command, path, args []string) err
 		writeHelp(env.Stdout, c)
 		return nil
 	case "help":
+		if len(path) == 1 && len(args) == 2 && args[1] == "--man" {
+			writeMan(env.Stdout, c)
+			return nil
+		}
 		// "help a b" is "a b --help"; "help" alone is "--help".
 		return dispatch(ctx, env, c, path, append(slices.Clone(args[1:]), "--help"))
 	default:
