@@ -60,7 +60,7 @@ func (f *Frame) Release() {
 	case refs < 0:
 		panic(fmt.Sprintf("capture: frame %d released more often than it was retained", f.Seq))
 	case refs == 0:
-		f.pool.free <- f // never blocks: the channel holds as many as there are frames
+		f.pool.put(f)
 	}
 }
 

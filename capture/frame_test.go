@@ -110,6 +110,68 @@ func TestPoolAllocatesNothing(t *testing.T) {
 	}
 }
 
+// What was needed in a rush goes when it is over; what is needed again and again stays.
+func TestPoolLetsGo(t *testing.T) {
+	p := NewPool(2, 2, 100)
+	frame := int64(6)
+	use := func(n int) { // holds n frames at a time, once
+		var held []*Frame
+		for range n {
+			f, ok := p.Get()
+			if !ok {
+				t.Fatal("no frame")
+			}
+			held = append(held, f)
+		}
+		for _, f := range held {
+			f.Release()
+		}
+	}
+	use(1)
+	if got := p.Bytes(); got != frame {
+		t.Fatalf("one frame was used, %d bytes are there", got)
+	}
+	use(100)
+	if got := p.Bytes(); got != 100*frame {
+		t.Fatalf("a hundred were used, %d bytes are there", got)
+	}
+	for range 2 * trimEvery / 10 { // until a whole span has passed without the rush
+		use(10)
+	}
+	if got := p.Bytes(); got != (10+spare)*frame {
+		t.Errorf("ten are used at a time, %d bytes are there, want %d", got, (10+spare)*frame)
+	}
+	if p.Free() != 100 {
+		t.Errorf("%d are free", p.Free())
+	}
+	if n := testing.AllocsPerRun(3*trimEvery, func() { use10(p) }); n != 0 {
+		t.Errorf("%g allocations with ten in use", n)
+	}
+}
+
+// use10 holds ten frames at a time, and allocates nothing itself.
+func use10(p *Pool) {
+	var held [10]*Frame
+	for i := range held {
+		held[i], _ = p.Get()
+	}
+	for _, f := range held {
+		f.Release()
+	}
+}
+
+// The frame that was released last is the one that is in the cache, and the only one that is touched.
+func TestPoolTakesTheLatest(t *testing.T) {
+	p := NewPool(2, 2, 8)
+	a, _ := p.Get()
+	b, _ := p.Get()
+	a.Release()
+	b.Release()
+	if f, _ := p.Get(); f != b {
+		t.Error("the frame that was released first came back")
+	}
+}
+
 func TestNewPoolPanics(t *testing.T) {
 	for _, size := range [][3]int{{0, 2, 1}, {2, 2, 0}, {3, 2, 1}} {
 		func() {
