@@ -17,6 +17,7 @@ type Draft struct {
 	id    string
 	dir   string
 	parts []Part
+	note  string
 	open  int   // parts that are not closed yet
 	err   error // of a part that failed
 }
@@ -61,7 +62,7 @@ func validName(s string) bool {
 
 // Part begins a file of the entry. What is written goes to the disk as it comes; Close makes it durable.
 func (d *Draft) Part(name string) (*PartWriter, error) {
-	if !validName(name) || name == recordFile || name == markerFile {
+	if !validName(name) || name == recordFile || name == markerFile || name == noteFile {
 		return nil, fmt.Errorf("entry %s: %q cannot name a part", d.id, name)
 	}
 	f, err := d.spool.disk.Create(filepath.Join(d.dir, name))
@@ -70,6 +71,19 @@ func (d *Draft) Part(name string) (*PartWriter, error) {
 	}
 	d.open++
 	return &PartWriter{draft: d, name: name, file: f, hash: sha256.New()}, nil
+}
+
+// SetNote gives the entry a word of 1 to 32 of a-z, 0-9 for this camera's own use, such as when to send it. It is kept beside
+// the record, also when the files are evicted, but is no part of what is signed. The last one set before Commit counts.
+func (d *Draft) SetNote(word string) error {
+	if !validNote(word) {
+		return fmt.Errorf("entry %s: note %.80q must be 1 to %d of a-z and 0-9", d.id, word, maxNote)
+	}
+	if err := d.spool.writeFile(filepath.Join(d.dir, noteFile), []byte(word)); err != nil {
+		return fmt.Errorf("entry %s: write note: %w", d.id, err)
+	}
+	d.note = word
+	return nil
 }
 
 // Commit makes the draft an entry, signed by sign, and durable. When it fails the draft may be aborted; an error that

@@ -26,7 +26,8 @@ type Entry struct {
 	ID      string
 	Record  []byte // not to be changed
 	Parts   []Part
-	Evicted bool // the files were given up
+	Evicted bool   // the files were given up
+	Note    string // for this camera's own use, see [Draft.SetNote]; not signed
 
 	spool *Spool
 }
@@ -122,6 +123,12 @@ func (s *Spool) Remove(seq uint64, recordHash [32]byte) error {
 	}
 	return nil
 }
+
+// maxNote bounds a note, in bytes.
+const maxNote = 32
+
+// validNote tells whether a word may be a note.
+func validNote(word string) bool { return len(word) <= maxNote && validName(word) }
 
 // removedPrefix marks folders in tmp that are leftovers of a removal, not drafts.
 const removedPrefix = "removed-"

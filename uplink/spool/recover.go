@@ -91,6 +91,8 @@ func (s *Spool) readEntry(name string) (Entry, error) {
 			e.Record, err = s.disk.ReadFile(filepath.Join(dir, recordFile), MaxRecord)
 		case markerFile:
 			e.Evicted = true
+		case noteFile:
+			e.Note, err = s.readNote(filepath.Join(dir, noteFile))
 		default:
 			var size int64
 			size, err = s.disk.Size(filepath.Join(dir, f.Name()))
@@ -115,6 +117,14 @@ func (s *Spool) readEntry(name string) (Entry, error) {
 		e.Parts = nil
 	}
 	return e, nil
+}
+
+func (s *Spool) readNote(path string) (string, error) {
+	b, err := s.disk.ReadFile(path, maxNote)
+	if err == nil && !validNote(string(b)) {
+		err = errors.New("the note is damaged")
+	}
+	return string(b), err
 }
 
 // clearDrafts removes what was never committed. A clip among it is declared first: a cut between the two declares it twice,

@@ -8,7 +8,7 @@
 // want of room, which is declared by a record of its own. The folder holds:
 //
 //	tmp/ID/               a draft: clip, details, record
-//	queue/SEQ-ID/         an entry: its files and record; with a file "evicted" when the others were given up
+//	queue/SEQ-ID/         an entry: its files and record; "note" when it has one, "evicted" when its files were given up
 //	head                  the last record: the chain goes on from it when the queue is empty
 //
 // To commit, a draft's files are fsynced, then its folder; it is renamed into the queue, and the queue is fsynced. The head is
@@ -33,6 +33,7 @@ const (
 	headFile   = "head"
 	recordFile = "record"
 	markerFile = "evicted"
+	noteFile   = "note"
 	bareDraft  = "bare-record" // draft of an entry without files; no id has a dash
 )
 
@@ -134,7 +135,7 @@ func (s *Spool) commit(d *Draft, sign SignFunc) (Entry, error) {
 	if err := s.disk.SyncDir(d.dir); err != nil {
 		return Entry{}, err
 	}
-	e := Entry{Seq: seq, ID: d.id, Record: record, Parts: d.parts, spool: s}
+	e := Entry{Seq: seq, ID: d.id, Record: record, Parts: d.parts, Note: d.note, spool: s}
 	if err := s.disk.Rename(d.dir, s.entryDir(e)); err != nil {
 		return Entry{}, err
 	}
