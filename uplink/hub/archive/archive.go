@@ -11,6 +11,13 @@
 //
 // The presence of a record file is what commits a clip: the hub writes it last. A clip file without a
 // record is what a crash leaves, and the next offer of the same clip completes it.
+//
+// Ahead of the sealed clip come its record and its sealed details, so that the owner sees on a slow link
+// what is still on the camera. They are not stored yet, and wait apart, see [Device.Arriving]:
+//
+//	incoming/<device>/<record hash>/record    signed record; there once the details are, and are right
+//	incoming/<device>/<record hash>/details   the sealed details
+//	incoming/<device>/<record hash>/clip      what is here of the sealed clip
 package archive
 
 import (
@@ -35,6 +42,8 @@ const (
 	recordsDir = "records"
 	clipsDir   = "clips"
 	deviceFile = "device.json"
+
+	incomingDir = "incoming"
 
 	clipSuffix    = ".mp4.age"
 	detailsSuffix = ".details.age"
@@ -83,7 +92,7 @@ func (a *Archive) Device(id string) (*Device, error) {
 	if err := keys.ValidDevice(id); err != nil {
 		return nil, fmt.Errorf("device %q: %w (%v)", id, ErrNoDevice, err)
 	}
-	d := &Device{dir: DeviceDir(a.dir, id)}
+	d := &Device{dir: DeviceDir(a.dir, id), incoming: IncomingDir(a.dir, id)}
 	b, err := readBounded(d.file(), maxDeviceFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("device %s: %w", id, ErrNoDevice)
@@ -116,6 +125,9 @@ func ValidClip(id string) bool {
 
 // DeviceDir is the folder of a device in the store at dir. The id must be valid.
 func DeviceDir(dir, id string) string { return filepath.Join(dir, devicesDir, id) }
+
+// IncomingDir is the folder of what a device has not sent completely to the store at dir. The id must be valid.
+func IncomingDir(dir, id string) string { return filepath.Join(dir, incomingDir, id) }
 
 // readBounded reads a file of at most limit bytes.
 func readBounded(path string, limit int64) ([]byte, error) {

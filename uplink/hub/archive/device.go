@@ -48,7 +48,7 @@ func (a About) Marshal() ([]byte, error) {
 // A Device is one device's part of the store.
 type Device struct {
 	About
-	dir string
+	dir, incoming string
 }
 
 func (d *Device) file() string { return filepath.Join(d.dir, deviceFile) }

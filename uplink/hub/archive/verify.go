@@ -52,10 +52,11 @@ type Declared struct {
 // A Report is what [Device.Verify] found.
 type Report struct {
 	Device   string     `json:"device"`
-	Records  int        `json:"records"` // that verify
-	Clips    int        `json:"clips"`   // whose two files are there and match their record
-	Bytes    int64      `json:"bytes"`   // of those clips
-	Head     uint64     `json:"head"`    // highest sequence number
+	Records  int        `json:"records"`  // that verify
+	Clips    int        `json:"clips"`    // whose two files are there and match their record
+	Bytes    int64      `json:"bytes"`    // of those clips
+	Arriving int        `json:"arriving"` // clips that are not stored yet: the camera has them
+	Head     uint64     `json:"head"`     // highest sequence number
 	Losses   []Declared `json:"losses"`
 	Problems []Problem  `json:"problems"`
 }
@@ -64,12 +65,17 @@ type Report struct {
 func (r Report) OK() bool { return len(r.Problems) == 0 }
 
 // Verify reads everything the store holds of the device: each record's signature and its place in the
-// chain, each clip's size and SHA-256, and files that nothing accounts for. All of these are named in
-// the report; the error is about not being able to look. Records cut off at the end of the chain cannot
+// chain, each clip's size and SHA-256, and files that nothing accounts for. Records whose clips arrive
+// have their place in the chain, and no more is said of them. All of these are named in the report; the error is about not being able to look. Records cut off at the end of the chain cannot
 // be seen from here: only the camera, or its next record, knows that there were more. The clip that a
 // running hub is just committing may show up as a stray file.
 func (d *Device) Verify(ctx context.Context) (Report, error) {
-	v := verifier{d: d, report: Report{Device: d.ID}, clips: map[string]uint64{}, evicted: map[string]uint64{}}
+	v := verifier{d: d, report: Report{Device: d.ID}, clips: map[string]uint64{}, evicted: map[string]uint64{}, arriving: map[string]bool{}}
+	// Looked at first: what is committed meanwhile is seen twice, and not left out.
+	arriving, err := d.Arriving()
+	if err != nil {
+		v.problem(Unsigned, 0, "", "%v", err)
+	}
 	for e, err := range d.Records() {
 		if ctx.Err() != nil {
 			return v.report, ctx.Err()
@@ -77,7 +83,16 @@ func (d *Device) Verify(ctx context.Context) (Report, error) {
 		if e.Seq == 0 {
 			return v.report, err
 		}
-		v.link(e, err)
+		for len(arriving) > 0 && arriving[0].Seq <= e.Seq {
+			if arriving[0].Seq < e.Seq {
+				v.await(arriving[0])
+			}
+			arriving = arriving[1:]
+		}
+		v.stored(e, err)
+	}
+	for _, a := range arriving {
+		v.await(a)
 	}
 	if err := v.bodies(ctx); err != nil {
 		return v.report, err
@@ -92,6 +107,8 @@ type verifier struct {
 	held    []Entry           // records of clips, without their JWS
 	clips   map[string]uint64 // clip id -> seq of its record
 	evicted map[string]uint64 // clip id -> seq of the last record that declares it evicted
+
+	arriving map[string]bool // clip id of those that are not stored
 }
 
 func (v *verifier) problem(f Fault, seq uint64, clip, format string, args ...any) *Problem {
@@ -99,28 +116,20 @@ func (v *verifier) problem(f Fault, seq uint64, clip, format string, args ...any
 	return &v.report.Problems[len(v.report.Problems)-1]
 }
 
-// link checks a record's signature (err) and that it follows the one before.
-func (v *verifier) link(e Entry, err error) {
-	switch head := v.report.Head; {
-	case e.Seq > head+1:
-		v.problem(Gap, head+1, "", "records %d to %d are not in the store", head+1, e.Seq-1).To = e.Seq - 1
-		v.prev = ""
-	case head == 0:
-		v.prev = strings.Repeat("0", 2*sha256.Size)
-	}
-	v.report.Head = e.Seq
+// await takes the record of a clip that is not stored.
+func (v *verifier) await(a Arriving) {
+	v.link(a.Entry, nil)
+	v.report.Arriving++
+	v.arriving[a.Record.Clip.ID] = true
+}
+
+// stored takes a record that is.
+func (v *verifier) stored(e Entry, err error) {
+	v.link(e, err)
 	if err != nil {
-		v.problem(Unsigned, e.Seq, "", "%v", err)
-		v.prev = "" // the next record names the record as it was, which we do not have
 		return
 	}
 	v.report.Records++
-	if v.prev != "" && e.Record.Prev != v.prev {
-		v.problem(Fork, e.Seq, "", "record %d follows record %s, the store holds %s", e.Seq, e.Record.Prev, v.prev)
-	}
-	hash := record.Hash(e.JWS)
-	v.prev = hex.EncodeToString(hash[:])
-
 	if l := e.Record.Loss; l != nil {
 		v.report.Losses = append(v.report.Losses, Declared{e.Seq, *l})
 		if l.Clip != "" && l.Reason == record.Evicted {
@@ -136,6 +145,31 @@ func (v *verifier) link(e Entry, err error) {
 		e.JWS = nil
 		v.held = append(v.held, e)
 	}
+}
+
+// link checks a record's signature (err) and that it follows the one before.
+func (v *verifier) link(e Entry, err error) {
+	switch head := v.report.Head; {
+	case e.Seq == head: // two that arrive
+		v.problem(Fork, e.Seq, "", "there is another record %d", e.Seq)
+		return
+	case e.Seq > head+1:
+		v.problem(Gap, head+1, "", "records %d to %d are not in the store", head+1, e.Seq-1).To = e.Seq - 1
+		v.prev = ""
+	case head == 0:
+		v.prev = strings.Repeat("0", 2*sha256.Size)
+	}
+	v.report.Head = e.Seq
+	if err != nil {
+		v.problem(Unsigned, e.Seq, "", "%v", err)
+		v.prev = "" // the next record names the record as it was, which we do not have
+		return
+	}
+	if v.prev != "" && e.Record.Prev != v.prev {
+		v.problem(Fork, e.Seq, "", "record %d follows record %s, the store holds %s", e.Seq, e.Record.Prev, v.prev)
+	}
+	hash := record.Hash(e.JWS)
+	v.prev = hex.EncodeToString(hash[:])
 }
 
 // bodies checks the two files of every clip.
@@ -207,6 +241,9 @@ func (v *verifier) strays(dir string) error {
 		for _, seq := range seqs {
 			known[filepath.Base(RecordPath(v.d.dir, seq))] = true
 		}
+	}
+	for id := range v.arriving { // by a commit that was cut off
+		known[id+clipSuffix], known[id+detailsSuffix] = dir == clipsDir, dir == clipsDir
 	}
 	for id := range v.clips {
 		known[id+clipSuffix], known[id+detailsSuffix] = dir == clipsDir, dir == clipsDir

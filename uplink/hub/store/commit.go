@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,44 +19,38 @@ import (
 
 // finish commits a record whose bodies are all here: steps 1 to 10 of the package comment.
 func (p *partial) finish(ctx context.Context) (State, error) {
-	if err := p.publish(); err != nil {
+	if err := p.publish(Body, Details); err != nil {
 		return p.state(), err
 	}
 	return p.commit(ctx)
 }
 
-// publish checks the bodies and moves them to their place: steps 1 to 4.
-func (p *partial) publish() error {
+// finishEvicted commits a record whose clip will not come any more. Its details are kept, if they are here.
+func (p *partial) finishEvicted(ctx context.Context) (State, error) {
+	if p.arrived {
+		if err := p.publish(Details); err != nil {
+			return p.state(), err
+		}
+	}
+	return p.commit(ctx)
+}
+
+// publish checks bodies and moves them to their place: steps 1 to 4.
+func (p *partial) publish(parts ...Part) error {
 	d := p.store.disk
-	var moves []Part
-	for _, part := range []Part{Body, Details} {
-		path := p.file(part)
-		if n, err := size(path); err != nil {
-			return err
-		} else if n < 0 {
-			path = p.target(part) // where a cut commit left it
-		} else {
-			moves = append(moves, part)
-		}
-		sum, err := sumFile(path)
-		if err != nil {
+	var wrong []error // all of it is thrown away at once, so that the device hears of it once
+	for _, part := range parts {
+		wrong = append(wrong, p.check(part))
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return err
+	}
+	for _, part := range parts {
+		if err := p.sync(part); err != nil {
 			return err
 		}
-		if want := p.want(part).SHA256; sum != want {
-			if err := p.discard(); err != nil {
-				return err
-			}
-			return fmt.Errorf("%w: the %s has SHA-256 %s, the record says %s", ErrHash, part, sum, want)
-		}
 	}
-	for _, part := range moves {
-		if err := d.sync(p.file(part)); err != nil {
-			// After a failed fsync the kernel may drop the pages and call the file clean: send it again.
-			_ = p.discard()
-			return fmt.Errorf("sync clip %s: %w", p.record.Clip.ID, err)
-		}
-	}
-	for _, part := range moves {
+	for _, part := range parts {
 		if err := d.rename(p.file(part), p.target(part)); err != nil {
 			return fmt.Errorf("store clip %s: %w", p.record.Clip.ID, err)
 		}
@@ -66,9 +61,34 @@ func (p *partial) publish() error {
 	return nil
 }
 
+// check compares a part with the record, and throws away what is not right.
+func (p *partial) check(part Part) error {
+	sum, err := sumFile(p.file(part))
+	if err != nil {
+		return err
+	}
+	if want := p.want(part).SHA256; sum != want {
+		if err := p.discard(part); err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: the %s has SHA-256 %s, the record says %s", ErrHash, part, sum, want)
+	}
+	return nil
+}
+
+// sync makes a part durable.
+func (p *partial) sync(part Part) error {
+	if err := p.store.disk.sync(p.file(part)); err != nil {
+		// After a failed fsync the kernel may drop the pages and call the file clean: send it again.
+		_ = p.discard(part)
+		return fmt.Errorf("sync clip %s: %w", p.record.Clip.ID, err)
+	}
+	return nil
+}
+
 // commit writes the record: steps 5 to 10.
 func (p *partial) commit(ctx context.Context) (State, error) {
-	d, staged := p.store.disk, filepath.Join(p.dir(), "record")
+	d, staged := p.store.disk, p.staged()
 	if err := d.mkdir(p.dir()); err != nil {
 		return p.state(), fmt.Errorf("store record %d: %w", p.record.Seq, err)
 	}
@@ -78,7 +98,7 @@ func (p *partial) commit(ctx context.Context) (State, error) {
 	if err := d.rename(staged, p.recordPath()); err != nil {
 		return p.state(), fmt.Errorf("store record %d: %w", p.record.Seq, err)
 	}
-	if seq := p.record.Seq; seq > 1 && !p.device.Has(seq-1) {
+	if seq := p.record.Seq; seq > 1 && !p.device.Has(seq-1) && !p.arriving(p.record.Prev) {
 		p.store.cfg.Log.Warn("records are missing before this one", "code", "chain-gap", "device", p.device.ID, "seq", seq)
 	}
 	return p.settle(ctx)

@@ -27,8 +27,9 @@ type State struct {
 // A device is what the store remembers of one device between its messages.
 type device struct {
 	*archive.Device
-	mu       sync.Mutex // held through each call for the device
-	partials map[string]*partial
+	mu       sync.Mutex          // held through each call for the device
+	partials map[string]*partial // that take chunks, by clip; at most Config.MaxPartials
+	offers   uint64              // of clips, since the store was opened
 }
 
 func (s *Store) device(id string) (*device, error) {
@@ -49,8 +50,9 @@ func (s *Store) device(id string) (*device, error) {
 // Offer takes a record that the device has signed. The answer says how much of its bodies is already
 // here, or carries the receipt: for a record without bodies, for one whose bodies are all here, and for
 // one that is committed already. evicted says that the device no longer has the bodies; the record is
-// then committed without them, and a later loss record must declare it. The state's Seq and Clip are
-// set whenever the record's signature holds, also beside an error.
+// then committed with those that are here, and a later loss record must declare the others. When the
+// answer counts all of the details, record and details are durable and [archive.Device.Arriving] shows
+// them. The state's Seq and Clip are set whenever the record's signature holds, also beside an error.
 func (s *Store) Offer(ctx context.Context, id string, jws []byte, evicted bool) (State, error) {
 	d, err := s.device(id)
 	if err != nil {
@@ -82,19 +84,19 @@ func (s *Store) Offer(ctx context.Context, id string, jws []byte, evicted bool) 
 	if r.Clip == nil {
 		return p.commit(ctx)
 	}
-	if evicted {
-		if err := s.disk.remove(p.dir()); err != nil {
-			return p.state(), err
-		}
-		return p.commit(ctx)
-	}
 	if err := p.open(); err != nil {
 		return p.state(), err
 	}
-	if !p.complete() {
-		return p.state(), nil
+	if p.complete() {
+		return p.finish(ctx)
 	}
-	return p.finish(ctx)
+	if err := p.arrive(); err != nil {
+		return p.state(), err
+	}
+	if evicted {
+		return p.finishEvicted(ctx)
+	}
+	return p.state(), nil
 }
 
 // again answers the offer of a record that is stored.

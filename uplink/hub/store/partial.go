@@ -6,10 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/nightjar-cam/nightjar/keys/record"
 	"github.com/nightjar-cam/nightjar/uplink/hub/archive"
@@ -23,11 +20,12 @@ const (
 	Details             // its sealed details
 )
 
-func (p Part) String() string { return [...]string{"clip", "details"}[p] }
+func (p Part) String() string { return [...]string{archive.ArrivingClip, archive.ArrivingDetails}[p] }
 
 // A partial is an offered record whose bodies are on their way. Their bytes lie in
 // incoming/<device>/<record hash>/{clip,details}; after a restart the files' lengths say how far they
 // got. A power cut may leave a file longer than its content: the hash at the end decides, not the length.
+// Once the details are here the record stands beside them, for the owner to see: package archive.
 type partial struct {
 	store  *Store
 	device *device
@@ -36,6 +34,9 @@ type partial struct {
 	hash   string
 	have   [2]int64 // contiguous bytes of each part
 	hole   [2]int64 // where the hole starts that the device was last told of; -1 for none
+
+	arrived bool   // the details were found right, and the record stands beside them
+	offered uint64 // number of the device's offer that it was last part of
 }
 
 func (s *Store) newPartial(d *device, r record.Record, jws []byte) *partial {
@@ -80,15 +81,32 @@ func (p *partial) state() State {
 // open finds out what is here of the bodies and makes the partial known for chunks.
 func (p *partial) open() error {
 	if open, ok := p.device.partials[p.record.Clip.ID]; ok && open.hash == p.hash {
-		p.have = open.have
+		p.have, p.arrived = open.have, open.arrived
 	} else if err := p.resume(); err != nil {
 		return fmt.Errorf("resume clip %s: %w", p.record.Clip.ID, err)
 	}
-	if err := p.makeRoom(); err != nil {
+	if err := p.makeRoom(p.have[Body] > 0); err != nil {
 		return fmt.Errorf("make room for clip %s: %w", p.record.Clip.ID, err)
 	}
-	p.device.partials[p.record.Clip.ID] = p
+	p.device.remember(p)
 	return nil
+}
+
+// remember makes the partial known for chunks. Those that were offered longest ago are forgotten, not lost: what is here of
+// them is on disk, and is found by their next offer.
+func (d *device) remember(p *partial) {
+	d.offers++
+	p.offered = d.offers
+	d.partials[p.record.Clip.ID] = p
+	for len(d.partials) > p.store.cfg.MaxPartials {
+		oldest := p
+		for _, open := range d.partials {
+			if open.offered < oldest.offered {
+				oldest = open
+			}
+		}
+		delete(d.partials, oldest.record.Clip.ID)
+	}
 }
 
 func (p *partial) resume() error {
@@ -101,63 +119,45 @@ func (p *partial) resume() error {
 			return err
 		}
 		if n < 0 {
-			// A commit that was cut after its rename: the part is at its target, and no other record's.
-			if moved, err := size(p.target(part)); err != nil {
+			if n, err = p.takeBack(part); err != nil {
 				return err
-			} else if moved == p.want(part).Size {
-				p.have[part] = moved
-				continue
 			}
-			if err := p.store.disk.writeAt(p.file(part), nil, 0); err != nil {
+		}
+		if n > p.want(part).Size {
+			if err := p.discard(part); err != nil {
 				return err
 			}
 			n = 0
-		}
-		if n > p.want(part).Size {
-			if err := p.discard(); err != nil {
-				return err
-			}
-			return p.resume()
 		}
 		p.have[part] = n
 	}
 	return nil
 }
 
-// makeRoom removes the device's oldest partials beyond the limit, this one aside.
-func (p *partial) makeRoom() error {
-	dir := p.store.incoming(p.device.ID)
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
+// takeBack brings back a part that a commit, cut after its rename, left at its target. No other record can own it there.
+func (p *partial) takeBack(part Part) (int64, error) {
+	moved, err := size(p.target(part))
+	switch {
+	case err != nil:
+		return 0, err
+	case moved == p.want(part).Size:
+		return moved, p.store.disk.rename(p.target(part), p.file(part))
 	}
-	var others []os.FileInfo
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil {
-			return err
-		}
-		if e.Name() != p.hash {
-			others = append(others, info)
-		}
-	}
-	slices.SortFunc(others, func(a, b os.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
-	for len(others) >= p.store.cfg.MaxPartials {
-		name := others[0].Name()
-		if err := p.store.disk.remove(filepath.Join(dir, name)); err != nil {
-			return err
-		}
-		maps.DeleteFunc(p.device.partials, func(_ string, open *partial) bool { return open.hash == name })
-		others = others[1:]
-	}
-	return nil
+	return 0, p.store.disk.writeAt(p.file(part), nil, 0)
 }
 
-// discard removes everything received of the record, also from the places where a cut commit left it.
-func (p *partial) discard() error {
+// discard removes what was received of a part, also from the place where a cut commit left it. The device's next offer is
+// told what is left.
+func (p *partial) discard(part Part) error {
 	delete(p.device.partials, p.record.Clip.ID)
-	p.have = [2]int64{}
-	return errors.Join(p.store.disk.remove(p.dir()), p.store.disk.remove(p.target(Body)), p.store.disk.remove(p.target(Details)))
+	p.have[part] = 0
+	if part == Details { // the record says that they are here
+		p.arrived = false
+		if err := p.store.disk.remove(filepath.Join(p.dir(), archive.ArrivingRecord)); err != nil {
+			return err
+		}
+	}
+	return errors.Join(p.store.disk.remove(p.file(part)), p.store.disk.remove(p.target(part)))
 }
 
 // Write takes a chunk of an offered clip's part at offset. Bytes that are here already are skipped. A
@@ -186,6 +186,11 @@ func (s *Store) Write(ctx context.Context, id, clip string, part Part, offset in
 		return p.state(), news, nil
 	}
 	if end := offset + int64(len(data)); end > have {
+		if part == Body && have == 0 {
+			if err := p.makeRoom(true); err != nil {
+				return p.state(), true, fmt.Errorf("make room for clip %s: %w", clip, err)
+			}
+		}
 		if err := s.disk.writeAt(p.file(part), data[have-offset:], have); err != nil {
 			// The file may have grown by a part of it; the next offer looks at the file again.
 			delete(d.partials, clip)
@@ -193,9 +198,12 @@ func (s *Store) Write(ctx context.Context, id, clip string, part Part, offset in
 		}
 		p.have[part] = end
 	}
-	if !p.complete() {
-		return p.state(), false, nil
+	if p.complete() {
+		st, err = p.finish(ctx)
+		return st, true, err
 	}
-	st, err = p.finish(ctx)
-	return st, true, err
+	if err := p.arrive(); err != nil {
+		return p.state(), true, err
+	}
+	return p.state(), false, nil
 }

@@ -104,7 +104,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// A body that arrived damaged is asked for again from its start.
+// A body that arrived damaged is asked for again from its start, its sound details are not.
 func TestDamagedBodyIsSentAgain(t *testing.T) {
 	c := camera.New("porch")
 	s := newStore(t, c)
@@ -115,7 +115,7 @@ func TestDamagedBodyIsSentAgain(t *testing.T) {
 		t.Fatalf("damaged body: %v", err)
 	}
 	st, err := s.Offer(t.Context(), "porch", e.JWS, false)
-	if want := (State{Seq: 1, Clip: e.ID()}); err != nil || !cmp.Equal(st, want) {
+	if want := (State{Seq: 1, Clip: e.ID(), Details: 100}); err != nil || !cmp.Equal(st, want) {
 		t.Fatalf("offered again: %+v, %v", st, err)
 	}
 	if _, err := send(t.Context(), s, e, false); err != nil {

@@ -19,6 +19,10 @@
 //  10. sign the receipt
 //
 // Everything is idempotent: a record offered twice is stored once and receipted twice.
+//
+// Ahead of that, as soon as the details of a clip are here, they are compared with the record and fsynced,
+// and the record is put beside them in incoming/: the owner sees the clip while its body is still on the
+// camera. That is no commit, and nothing is receipted for it.
 package store
 
 import (
@@ -60,17 +64,19 @@ var (
 // MaxDetailsBytes bounds the sealed details of a clip.
 const MaxDetailsBytes = 8 << 20
 
-const (
-	indexFile   = "index.db"
-	incomingDir = "incoming"
-)
+const indexFile = "index.db"
 
 // Config is what a store needs beside its folder.
 type Config struct {
 	Key          ed25519.PrivateKey // signs receipts
 	MaxClipBytes int64              // largest sealed clip taken, in bytes
-	MaxPartials  int                // unfinished clips kept per device, at least 1; the oldest gives way
+	MaxPartials  int                // begun clips kept per device, at least 1; the oldest gives way
 	Log          *slog.Logger
+
+	// What a device may have here of clips that have not begun: records with their details, and the details' bytes. The
+	// oldest give way. 0 means 1,024 and 256 MiB.
+	MaxArriving      int
+	MaxArrivingBytes int64
 }
 
 // A Store is open in one process at a time. Its methods may be called from any goroutine; calls for one
@@ -95,8 +101,8 @@ func Open(ctx context.Context, dir string, cfg Config) (*Store, error) {
 }
 
 func open(ctx context.Context, dir string, cfg Config, d disk) (_ *Store, err error) {
-	for _, sub := range []string{"devices", incomingDir} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+	for _, sub := range []string{archive.DeviceDir(dir, ""), archive.IncomingDir(dir, "")} {
+		if err := os.MkdirAll(sub, 0o700); err != nil {
 			return nil, fmt.Errorf("open store: %w", err)
 		}
 	}
@@ -255,7 +261,7 @@ func (s *Store) clearIncoming(ctx context.Context, id string) error {
 	return nil
 }
 
-func (s *Store) incoming(id string) string { return filepath.Join(s.dir, incomingDir, id) }
+func (s *Store) incoming(id string) string { return archive.IncomingDir(s.dir, id) }
 
 // hash is a record's name: the lower-case hexadecimal SHA-256 of its compact JWS.
 func hash(jws []byte) string {

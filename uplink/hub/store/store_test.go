@@ -168,6 +168,10 @@ func TestLossAndEviction(t *testing.T) {
 		}
 	}
 	wantStored(t, s, "porch", 2, 0)
+	d, _ := s.Archive().Device("porch")
+	if _, err := os.Stat(d.DetailsPath(gone.ID())); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("details that never came: %v", err)
+	}
 }
 
 func TestChunks(t *testing.T) {
@@ -225,30 +229,6 @@ func TestResumeAfterRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantStored(t, s, "porch", 1, 1)
-}
-
-// Offers without end fill no disk.
-func TestPartialsAreBounded(t *testing.T) {
-	c := camera.New("porch")
-	s := newStore(t, c)
-	var entries []camera.Entry
-	for range 6 {
-		e := c.Clip(blob(100, 1), nil)
-		entries = append(entries, e)
-		if _, err := s.Offer(t.Context(), "porch", e.JWS, false); err != nil {
-			t.Fatal(err)
-		}
-	}
-	dirs, err := os.ReadDir(s.incoming("porch"))
-	if err != nil || len(dirs) != 2 || len(s.devices["porch"].partials) != 2 {
-		t.Errorf("%d partials on disk, %d open (%v), want 2", len(dirs), len(s.devices["porch"].partials), err)
-	}
-	for _, e := range entries {
-		if _, err := send(t.Context(), s, e, false); err != nil {
-			t.Fatal(err)
-		}
-	}
-	wantStored(t, s, "porch", 6, 6)
 }
 
 // What is left of the chain after a gap is taken: archive.Verify names the gap.

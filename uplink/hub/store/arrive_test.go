@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/nightjar-cam/nightjar/keys/record"
+	"github.com/nightjar-cam/nightjar/uplink/hub/archive"
+	"github.com/nightjar-cam/nightjar/uplink/hub/hubtest/camera"
+)
+
+// arriving are the numbers of the records that the owner sees arrive.
+func arriving(t *testing.T, s *Store) (seqs []uint64) {
+	t.Helper()
+	d, err := s.Archive().Device("porch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := d.Arriving()
+	if err != nil {
+		t.Error(err)
+	}
+	for _, a := range all {
+		seqs = append(seqs, a.Seq)
+	}
+	return seqs
+}
+
+// A clip whose body is on the camera is seen, has its place in the chain, and is neither stored nor receipted.
+func TestArriving(t *testing.T) {
+	c := camera.New("porch")
+	s := newStore(t, c)
+	clips := []camera.Entry{c.Clip(blob(500, 1), blob(120, 2)), c.Clip(blob(600, 3), nil), c.Clip(blob(700, 4), blob(50, 5))}
+	for _, e := range clips {
+		if st, err := announce(t.Context(), s, e); err != nil || st.Receipt != nil || st.Details != int64(len(e.Details)) {
+			t.Fatalf("record %d: %+v, %v", e.Seq, st, err)
+		}
+	}
+	if _, _, err := s.Write(t.Context(), "porch", clips[2].ID(), Body, 0, clips[2].Body[:100]); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // also after a restart
+		d, _ := s.Archive().Device("porch")
+		all, err := d.Arriving()
+		if err != nil || len(all) != 3 {
+			t.Fatalf("%d clips arrive: %v", len(all), err)
+		}
+		for i, a := range all {
+			details, err := os.ReadFile(a.DetailsPath)
+			if a.Seq != uint64(i+1) || string(a.JWS) != string(clips[i].JWS) || string(details) != string(clips[i].Details) || err != nil {
+				t.Errorf("clip %d arrives as %+v, details %q, %v", i, a, details, err)
+			}
+			if want := []int64{0, 0, 100}[i]; a.Received != want {
+				t.Errorf("%d bytes of clip %d are here, want %d", a.Received, i, want)
+			}
+		}
+		if r := verify(t, s, "porch"); !r.OK() || r.Records != 0 || r.Clips != 0 || r.Arriving != 3 || r.Head != 3 {
+			t.Errorf("report %+v", r)
+		}
+		s = reopen(t, s)
+	}
+	// Stored in any order, and nobody misses a record.
+	for i, n := range []int{1, 0, 2} {
+		if st, err := send(t.Context(), s, clips[n], false); err != nil || st.Receipt == nil {
+			t.Fatalf("%+v, %v", st, err)
+		}
+		if r := verify(t, s, "porch"); !r.OK() || r.Records != i+1 || r.Clips != i+1 || r.Arriving != 2-i {
+			t.Errorf("report %+v", r)
+		}
+	}
+	wantStored(t, s, "porch", 3, 3)
+}
+
+// The owner keeps the details of a clip whose body the camera gave up.
+func TestDetailsOutliveEviction(t *testing.T) {
+	c := camera.New("porch")
+	s := newStore(t, c)
+	e := c.Clip(blob(500, 1), blob(120, 2))
+	if _, err := announce(t.Context(), s, e); err != nil {
+		t.Fatal(err)
+	}
+	s = reopen(t, s)
+	for _, e := range []camera.Entry{e, c.Loss(record.Evicted, e.ID())} {
+		if st, err := send(t.Context(), s, e, e.Clip != nil); err != nil || st.Receipt == nil {
+			t.Fatalf("%+v, %v", st, err)
+		}
+	}
+	wantStored(t, s, "porch", 2, 0)
+	d, _ := s.Archive().Device("porch")
+	if sum, err := sumFile(d.DetailsPath(e.ID())); err != nil || sum != e.Clip.Details.SHA256 {
+		t.Errorf("details: %s, %v", sum, err)
+	}
+}
+
+// Details that are not what the record says are never shown.
+func TestWrongDetailsDoNotArrive(t *testing.T) {
+	c := camera.New("porch")
+	s := newStore(t, c)
+	e := c.Clip(blob(500, 1), blob(120, 2))
+	wrong := e
+	wrong.Details = blob(120, 3)
+	if _, err := announce(t.Context(), s, wrong); !errors.Is(err, ErrHash) {
+		t.Errorf("wrong details: %v", err)
+	}
+	if seqs := arriving(t, s); len(seqs) > 0 {
+		t.Errorf("records %v arrive", seqs)
+	}
+	if _, err := announce(t.Context(), s, e); err != nil || len(arriving(t, s)) != 1 {
+		t.Errorf("right details: %v", err)
+	}
+}
+
+// Offers without end fill neither disk nor memory: whichever part of a clip comes first, the oldest give way.
+func TestArrivingIsBounded(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		change func(*Config)
+		want   int // of 6 with 100 bytes of details
+	}{
+		{"by count", func(c *Config) { c.MaxArriving = 4 }, 4},
+		{"by bytes", func(c *Config) { c.MaxArrivingBytes = 399 }, 3},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := camera.New("porch")
+			cfg := config(t)
+			row.change(&cfg)
+			s, err := Open(t.Context(), t.TempDir(), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			add(t, s, c)
+			var entries []camera.Entry
+			for i := range 6 {
+				e := c.Clip(blob(100, byte(i)), blob(100, byte(i)))
+				entries = append(entries, e)
+				if _, err := announce(t.Context(), s, e); err != nil {
+					t.Fatal(err)
+				}
+				age(t, s, e, 10-i)
+			}
+			seqs := arriving(t, s)
+			if len(seqs) != row.want || seqs[0] != uint64(7-row.want) {
+				t.Errorf("records %v arrive, want the last %d", seqs, row.want)
+			}
+			if n := len(s.devices["porch"].partials); n > cfg.MaxPartials {
+				t.Errorf("%d clips are in memory", n)
+			}
+			for _, e := range entries {
+				if _, err := send(t.Context(), s, e, false); err != nil {
+					t.Fatal(err)
+				}
+			}
+			wantStored(t, s, "porch", 6, 6)
+		})
+	}
+}
+
+// Of bodies that are begun and never finished the oldest go; what the owner sees of the clip stays.
+func TestBegunBodiesAreBounded(t *testing.T) {
+	c := camera.New("porch")
+	s := newStore(t, c)
+	var entries []camera.Entry
+	for i := range 5 {
+		e := c.Clip(blob(100, byte(i)), blob(10, byte(i)))
+		entries = append(entries, e)
+		if _, err := announce(t.Context(), s, e); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.Write(t.Context(), "porch", e.ID(), Body, 0, e.Body[:50]); err != nil {
+			t.Fatal(err)
+		}
+		age(t, s, e, 10-i)
+	}
+	d, _ := s.Archive().Device("porch")
+	all, err := d.Arriving()
+	if err != nil || len(all) != 5 {
+		t.Fatalf("%d clips arrive: %v", len(all), err)
+	}
+	for i, a := range all {
+		if begun := i >= 5-config(t).MaxPartials; begun != (a.Received > 0) {
+			t.Errorf("%d bytes of clip %d are here", a.Received, i)
+		}
+	}
+	// A body that went while the camera sends it is asked for again.
+	if _, _, err := s.Write(t.Context(), "porch", entries[0].ID(), Body, 50, entries[0].Body[50:]); !errors.Is(err, ErrNotOffered) {
+		t.Errorf("chunk of a body that went: %v", err)
+	}
+	for _, e := range entries {
+		if _, err := send(t.Context(), s, e, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantStored(t, s, "porch", 5, 5)
+}
+
+// age makes what is here of a clip older: the tests are faster than the clock of a file system.
+func age(t *testing.T, s *Store, e camera.Entry, minutes int) {
+	t.Helper()
+	dir := filepath.Join(s.incoming("porch"), hash(e.JWS))
+	at := time.Now().Add(-time.Duration(minutes) * time.Minute)
+	for _, path := range []string{filepath.Join(dir, archive.ArrivingClip), dir} {
+		if err := os.Chtimes(path, at, at); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What the folder of arriving clips holds beside them is named, and hides nothing.
+func TestForeignArrivals(t *testing.T) {
+	c := camera.New("porch")
+	s := newStore(t, c)
+	e := c.Clip(blob(10, 1), blob(10, 2))
+	if _, err := announce(t.Context(), s, e); err != nil {
+		t.Fatal(err)
+	}
+	for name, jws := range map[string][]byte{"a": []byte("junk"), "b": e.JWS, "c": camera.New("porch").Clip(nil, nil).JWS} {
+		dir := filepath.Join(s.incoming("porch"), name)
+		err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, archive.ArrivingRecord), jws, 0o600))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, _ := s.Archive().Device("porch")
+	all, err := d.Arriving()
+	if err == nil || len(all) != 1 || all[0].Seq != 1 {
+		t.Errorf("%d clips arrive, %v", len(all), err)
+	}
+	r := verify(t, s, "porch")
+	if r.Arriving != 1 || fmt.Sprint(len(r.Problems), r.Problems[0].Fault) != "1unsigned" {
+		t.Errorf("report %+v", r)
+	}
+}
