@@ -59,7 +59,7 @@ func BenchmarkTransfer(b *testing.B) {
 				}
 			}
 			for range size / len(payload) {
-				wait(uplink.Window - 1)
+				wait(uplink.MostFlight/uplink.ChunkBytes - 1)
 				inFlight = append(inFlight, client.Publish(wire.Topic("porch", wire.UpChunk), 1, false, payload))
 			}
 			wait(0)

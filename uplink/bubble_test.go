@@ -28,6 +28,7 @@ import (
 
 	"github.com/nightjar-cam/nightjar/keys"
 	"github.com/nightjar-cam/nightjar/keys/record"
+	"github.com/nightjar-cam/nightjar/uplink/policy"
 	"github.com/nightjar-cam/nightjar/uplink/spool"
 	"github.com/nightjar-cam/nightjar/uplink/wire"
 )
@@ -45,12 +46,15 @@ type bubble struct {
 
 	mu     sync.Mutex
 	answer answer
-	down   bool        // no connection can be made
-	mute   bool        // chunks get no PUBACK
-	hangAt wire.Kind   // the hub hangs when it hears one
-	dials  []time.Time // attempts to connect
-	heard  []message   // what the camera sent, but its status
-	ends   []*end      // of the connections, the hub's
+	down   bool                 // no connection can be made
+	mute   bool                 // chunks get no PUBACK
+	rate   int                  // bytes a second that the link carries to the hub, 0 for any number
+	clips  int                  // that were recorded
+	got    map[string]*[3]int64 // bytes of a clip's parts that the hub took, by wire.Part
+	hangAt wire.Kind            // the hub hangs when it hears one
+	dials  []time.Time          // attempts to connect
+	heard  []message            // what the camera sent, but its status
+	ends   []*end               // of the connections, the hub's
 }
 
 // answer is what the hub replies to a record that is offered: an encoded message, or nil.
@@ -58,9 +62,12 @@ type answer func(b *bubble, e spool.Entry) (wire.Kind, []byte)
 
 // message is one that the hub heard.
 type message struct {
-	at   time.Time
-	kind wire.Kind
-	seq  uint64 // of an offer
+	at         time.Time
+	kind       wire.Kind
+	seq        uint64 // of an offer
+	clip       string // of a chunk
+	part       wire.Part
+	from, size int64
 }
 
 func newBubble(t *testing.T, answer answer) *bubble {
@@ -69,7 +76,7 @@ func newBubble(t *testing.T, answer answer) *bubble {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bubble{t: t, key: private, answer: answer}
+	b := &bubble{t: t, key: private, answer: answer, got: map[string]*[3]int64{}}
 	ca := certificate(t, tls.Certificate{}, "a hub's CA")
 	clients := x509.NewCertPool()
 	clients.AddCert(ca.Leaf)
@@ -169,13 +176,20 @@ func (b *bubble) waiting() int {
 }
 
 // clip commits an entry with a body and details of n bytes each; its record only has its number.
-func (b *bubble) clip(n int) spool.Entry {
+func (b *bubble) clip(n int) spool.Entry { return b.record(n, n, "now") }
+
+// record commits an entry with its two parts, and the word that the upload policy gives it.
+func (b *bubble) record(body, details int, when policy.When) spool.Entry {
 	b.t.Helper()
-	d, err := b.spool.Create(fmt.Sprintf("%032x", n))
+	b.clips++
+	d, err := b.spool.Create(fmt.Sprintf("%032x", b.clips))
+	if err == nil {
+		err = d.SetNote(string(when))
+	}
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	for _, name := range []string{"clip", "details"} {
+	for name, n := range map[string]int{"clip": body, "details": details} {
 		w, err := d.Part(name)
 		if err != nil {
 			b.t.Fatal(err)
@@ -233,8 +247,11 @@ func (b *bubble) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet,
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m := message{at: time.Now(), kind: kind}
-	if kind == wire.UpOffer {
+	switch kind {
+	case wire.UpOffer:
 		m.seq = b.offered(pk.Payload)
+	case wire.UpChunk:
+		b.chunk(&m, pk.Payload)
 	}
 	b.heard = append(b.heard, m)
 	if kind == b.hangAt {
@@ -245,6 +262,12 @@ func (b *bubble) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet,
 		return pk, packets.ErrRejectPacket // withholds the PUBACK
 	}
 	return pk, packets.CodeSuccessIgnore
+}
+
+func (b *bubble) say(kind wire.Kind, payload []byte) {
+	if err := b.server.Publish(wire.Topic("porch", kind), payload, false, 0); err != nil {
+		b.t.Error(err)
+	}
 }
 
 // offered answers an offer.
@@ -258,9 +281,7 @@ func (b *bubble) offered(payload []byte) (seq uint64) {
 	}
 	e, _ := b.spool.Next(seq - 1)
 	if kind, reply := b.answer(b, e); kind != "" {
-		if err := b.server.Publish(wire.Topic("porch", kind), reply, false, 0); err != nil {
-			b.t.Error(err)
-		}
+		b.say(kind, reply)
 	}
 	return seq
 }
@@ -281,7 +302,7 @@ func (b *bubble) open(ctx context.Context, cred keys.Credential) (net.Conn, erro
 		return nil, errors.New("no route to host")
 	}
 	near, far := net.Pipe()
-	e := newEnd(far)
+	e := newEnd(far, b.rate)
 	b.ends = append(b.ends, e)
 	go func() {
 		_ = b.server.EstablishConnection("pipe", tls.Server(e, b.tls)) // the session sees how it ends
@@ -295,6 +316,7 @@ func (b *bubble) open(ctx context.Context, cred keys.Credential) (net.Conn, erro
 // break: a hub whose machine hangs.
 type end struct {
 	net.Conn
+	rate   int         // bytes a second that come through, 0 for any number
 	in     chan []byte // 16 pieces of at most 4 KiB
 	rest   []byte      // of the piece that is being read
 	frozen chan struct{}
@@ -302,8 +324,8 @@ type end struct {
 	once   sync.Once
 }
 
-func newEnd(conn net.Conn) *end {
-	e := &end{Conn: conn, in: make(chan []byte, 16), frozen: make(chan struct{}), closed: make(chan struct{})}
+func newEnd(conn net.Conn, rate int) *end {
+	e := &end{Conn: conn, rate: rate, in: make(chan []byte, 16), frozen: make(chan struct{}), closed: make(chan struct{})}
 	go e.fill()
 	return e
 }
@@ -315,6 +337,13 @@ func (e *end) fill() {
 		n, err := e.Conn.Read(b)
 		if err != nil {
 			return
+		}
+		if e.rate > 0 {
+			select {
+			case <-time.After(time.Duration(n) * time.Second / time.Duration(e.rate)):
+			case <-e.closed:
+				return
+			}
 		}
 		select {
 		case e.in <- b[:n]:

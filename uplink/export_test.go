@@ -11,8 +11,8 @@ import (
 
 // What tests reckon with.
 const (
-	ChunkBytes = chunkBytes
-	Window     = window
+	ChunkBytes = mostChunk
+	MostFlight = mostFlight
 )
 
 // Accept checks a receipt.
@@ -30,5 +30,6 @@ func (s *Session) Hurry() {
 		firstRetry: 5 * time.Millisecond, lastRetry: 20 * time.Millisecond,
 		firstHold: 5 * time.Millisecond, lastHold: 20 * time.Millisecond,
 		patience: 50 * time.Millisecond,
+		lively:   usual.lively, sluggish: usual.sluggish,
 	}
 }

@@ -34,7 +34,16 @@ type link struct {
 	status   func(wire.State) []byte
 	lost     chan error // gets one error when the connection ends
 	inbox    chan reply // bounded: what does not fit is dropped, and the session offers again
-	inFlight []mqtt.Token
+	inFlight []sent
+	flow     flow  // bounds inFlight
+	latest   reply // what the hub said to the last offer, if it still holds
+}
+
+// sent is a message on its way.
+type sent struct {
+	mqtt.Token
+	bytes int
+	at    time.Time
 }
 
 // reply is what the hub said: the field that belongs to kind is set.
@@ -166,26 +175,58 @@ func (l *link) publish(ctx context.Context, kind wire.Kind, payload []byte) erro
 	return l.wait(ctx, l.client.Publish(wire.Topic(l.device, kind), 1, false, payload))
 }
 
-// stream sends a message when fewer than window others are on their way, and does not wait for it.
+// stream sends a message when there is room for it among those on their way, and does not wait for it.
 func (l *link) stream(ctx context.Context, kind wire.Kind, payload []byte) error {
-	if err := l.drain(ctx, window-1); err != nil {
+	if err := l.landed(ctx); err != nil {
 		return err
+	}
+	for !l.flow.fits(len(payload)) {
+		oldest := l.inFlight[0]
+		if err := l.land(ctx); err != nil {
+			return err
+		}
+		l.flow.measured(oldest.bytes, oldest.at, time.Now())
 	}
 	// Publish on a broken connection would queue in memory without a bound.
 	if !l.client.IsConnectionOpen() {
 		return l.ended()
 	}
-	l.inFlight = append(l.inFlight, l.client.Publish(wire.Topic(l.device, kind), 1, false, payload))
+	l.flow.flight += len(payload)
+	l.inFlight = append(l.inFlight, sent{l.client.Publish(wire.Topic(l.device, kind), 1, false, payload), len(payload), time.Now()})
 	return nil
 }
 
-// drain waits until at most n messages are on their way. The oldest is acknowledged first.
+// land waits for the oldest message on its way, which is acknowledged first.
+func (l *link) land(ctx context.Context) error {
+	if err := l.wait(ctx, l.inFlight[0]); err != nil {
+		return err
+	}
+	l.flow.flight -= l.inFlight[0].bytes
+	l.inFlight = l.inFlight[1:]
+	return nil
+}
+
+// landed counts the messages that arrived meanwhile.
+func (l *link) landed(ctx context.Context) error {
+	for len(l.inFlight) > 0 {
+		select {
+		case <-l.inFlight[0].Done():
+			if err := l.land(ctx); err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// drain waits until at most n messages are on their way.
 func (l *link) drain(ctx context.Context, n int) error {
 	for len(l.inFlight) > n {
-		if err := l.wait(ctx, l.inFlight[0]); err != nil {
+		if err := l.land(ctx); err != nil {
 			return err
 		}
-		l.inFlight = l.inFlight[1:]
 	}
 	return nil
 }
@@ -217,12 +258,13 @@ func (l *link) ended() error {
 	}
 }
 
-// idle waits for a change of the spool, for as long as pause.
-func (l *link) idle(ctx context.Context, changed <-chan struct{}, pause time.Duration) error {
+// idle waits for a change of the spool, or to be poked, for as long as pause.
+func (l *link) idle(ctx context.Context, changed, poked <-chan struct{}, pause time.Duration) error {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-changed:
+	case <-poked:
 	case <-timer.C:
 	case err := <-l.lost:
 		l.lost <- err

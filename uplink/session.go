@@ -21,6 +21,12 @@ type Config struct {
 
 	// Body and Details are the names of a clip's two parts in the spool.
 	Body, Details string
+
+	Newest bool  // of clips that may go the newest goes first, not the oldest
+	Rate   int64 // bound of the clips' bytes on the link, bytes a second; 0 for none
+	// Idle tells whether a clip may go that waits until the camera is idle. It is asked often, and must not call the
+	// session; nil says yes.
+	Idle func(now time.Time) bool
 }
 
 // pace is how long a session waits. Tests are in more of a hurry.
@@ -30,12 +36,15 @@ type pace struct {
 	firstHold  time.Duration // mean time that an entry is held back after the first refusal
 	lastHold   time.Duration // and what it grows to
 	patience   time.Duration // without an answer, an offer is made again
+	lively     time.Duration // a chunk that is acknowledged in less allows for more at a time
+	sluggish   time.Duration // in more, for fewer: about so long an offer may wait for what is on its way
 }
 
 var usual = pace{
 	firstRetry: time.Second, lastRetry: time.Minute,
 	firstHold: 10 * time.Second, lastHold: 10 * time.Minute,
 	patience: 10 * time.Second,
+	lively:   500 * time.Millisecond, sluggish: time.Second,
 }
 
 // Status is what a session is doing, for people to see.
@@ -43,6 +52,8 @@ type Status struct {
 	Connected bool
 	Since     time.Time // of the present state
 	Err       error     // why it is not connected, or why the last entry was held back; nil when all is well
+	Paused    bool      // no clip is sent, see [Session.Pause]
+	Queue     Queue     // what waits
 }
 
 // Session is a task.
@@ -59,11 +70,19 @@ type Session struct {
 	open   opener
 
 	// Run's alone.
-	held map[uint64]hold // entries that are not offered for a while
-	rest time.Time       // until then nothing is: the hub cannot store
+	held   map[uint64]hold // entries that are not offered for a while
+	rest   time.Time       // until then nothing is: the hub cannot store
+	seen   uint64          // last entry that was there when it was decided what to do
+	begun  uint64          // entry whose clip was begun last, and goes on first
+	bucket bucket
 
-	mu     sync.Mutex
-	status Status
+	poked chan struct{} // has room for one: something is to be decided anew
+
+	mu        sync.Mutex
+	status    Status
+	paused    bool
+	told      map[uint64]bool // entries whose record and details the hub has; written by Run alone
+	requested map[string]bool // clips
 }
 
 // hold says until when an entry is not offered, and after how long a pause.
@@ -75,7 +94,8 @@ type hold struct {
 // New makes a session that ships the spool with the credential.
 func New(cfg Config, cred keys.Credential, sp *spool.Spool, log *slog.Logger) *Session {
 	return &Session{cfg: cfg, cred: cred, spool: sp, log: log, ready: make(chan struct{}), pace: usual, accept: verifyReceipt, open: openTLS,
-		held: map[uint64]hold{}, status: Status{Since: time.Now()}}
+		held: map[uint64]hold{}, bucket: bucket{rate: cfg.Rate}, poked: make(chan struct{}, 1),
+		told: map[uint64]bool{}, requested: map[string]bool{}, status: Status{Since: time.Now()}}
 }
 
 // String names the task.
@@ -86,9 +106,18 @@ func (s *Session) Ready() <-chan struct{} { return s.ready }
 
 // Status may be called from any goroutine.
 func (s *Session) Status() Status {
+	q := s.queue()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.status
+	st := s.status
+	st.Paused, st.Queue = s.paused, q
+	return st
+}
+
+func (s *Session) connected() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.status.Connected
 }
 
 func (s *Session) set(connected bool, err error) {
@@ -110,7 +139,7 @@ func (s *Session) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if s.Status().Connected { // it had worked: begin with short pauses again
+		if s.connected() { // it had worked: begin with short pauses again
 			pause = s.pace.firstRetry
 		}
 		s.set(false, err)
@@ -132,36 +161,22 @@ func (s *Session) serve(ctx context.Context) error {
 		return explain(err)
 	}
 	defer l.close()
+	l.flow = newFlow(s.pace)
 	s.set(true, nil)
 	s.log.Info("connected to the hub", "hub", s.cred.Hub)
 	for {
 		changed := s.spool.Changed()
-		entry, pause, ok := s.next(time.Now())
-		if ok {
-			err = s.ship(ctx, l, entry)
+		entry, job, pause := s.next(time.Now())
+		if job != noJob {
+			err = s.ship(ctx, l, entry, job)
 		} else {
-			err = l.idle(ctx, changed, pause)
+			l.latest = reply{}
+			err = l.idle(ctx, changed, s.poked, pause)
 		}
 		if err != nil {
 			return explain(err)
 		}
 	}
-}
-
-// next returns the oldest entry that may be offered now. If there is none, it returns the time until there may be.
-func (s *Session) next(now time.Time) (e spool.Entry, pause time.Duration, ok bool) {
-	if pause = s.rest.Sub(now); pause > 0 {
-		return spool.Entry{}, pause, false
-	}
-	pause = s.pace.lastHold
-	for e, ok = s.spool.Next(0); ok; e, ok = s.spool.Next(e.Seq) {
-		left := s.held[e.Seq].until.Sub(now)
-		if left <= 0 {
-			return e, 0, true
-		}
-		pause = min(pause, left)
-	}
-	return spool.Entry{}, pause, false
 }
 
 // hold puts an entry aside, each time for longer, so that what the hub does not take holds up nothing else.

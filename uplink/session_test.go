@@ -26,6 +26,7 @@ import (
 	"github.com/nightjar-cam/nightjar/uplink"
 	"github.com/nightjar-cam/nightjar/uplink/hub/hubtest"
 	"github.com/nightjar-cam/nightjar/uplink/spool"
+	"github.com/nightjar-cam/nightjar/uplink/wire"
 )
 
 func TestShip(t *testing.T) {
@@ -61,7 +62,7 @@ func TestShip(t *testing.T) {
 	}
 }
 
-// What was sent before the connection broke is not sent again, but for what was on its way.
+// What was sent before the connection broke is not sent again, but for what was on its way: the size of a chunk at most.
 func TestResume(t *testing.T) {
 	const size = 3 << 20
 	for _, after := range []int64{1, 5_000, 100_000, 1 << 20, 5 << 19, size} {
@@ -74,7 +75,7 @@ func TestResume(t *testing.T) {
 			s.drained(t)
 			stop()
 			s.wantStored(t, 1)
-			most := int64(size + uplink.Window*uplink.ChunkBytes + size/50) // and 2 % for TLS, MQTT and chunk headers
+			most := int64(size + wire.MaxChunk + size/50) // and 2 % for TLS, MQTT and chunk headers
 			await(t, "the proxy to count", func() bool { return p.sent.Load() >= size })
 			if sent := p.sent.Load(); sent > most {
 				t.Errorf("sent %d bytes, want at most %d", sent, most)
