@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// MaxChunk is the most data in a chunk: brokers have limits on packets, and control messages wait behind one chunk at most.
+// MaxChunk is the most data in a chunk: brokers have limits on packets. It is also the most that a camera has on its way.
 const MaxChunk = 128 << 10
 
 const (

@@ -19,6 +19,7 @@ const (
 	MaxSmall   = 4 << 10 // have, refuse, status
 	maxText    = 512     // of a refusal's message
 	maxWord    = 128     // of a status's words
+	maxHold    = 32      // of an offer's
 	maxRecord  = 16 << 10
 )
 
@@ -29,6 +30,10 @@ type Offer struct {
 	Version int    `json:"v"`
 	Record  string `json:"record"`            // compact JWS
 	Evicted bool   `json:"evicted,omitempty"` // the camera no longer has the clip; a later record declares it lost
+
+	// Hold says why the clip itself does not follow its record and details at once: a word of package policy, at most
+	// maxHold of a-z and 0-9. Empty when it follows as soon as the link lets it.
+	Hold string `json:"hold,omitempty"`
 }
 
 // Have says how much of a clip the hub holds; the camera goes on from there. The counts are bytes without a hole.
@@ -130,6 +135,9 @@ func ParseStatus(b []byte) (m Status, err error) {
 func (m Offer) valid() error {
 	if m.Version != version || m.Record == "" || len(m.Record) > maxRecord || strings.ContainsFunc(m.Record, notJWS) {
 		return errors.New("wrong version, or not a record")
+	}
+	if len(m.Hold) > maxHold || strings.ContainsFunc(m.Hold, func(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') }) {
+		return errors.New("what holds the clip is no word")
 	}
 	return nil
 }

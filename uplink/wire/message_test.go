@@ -24,6 +24,7 @@ const clip = "0a0b0c0d0e0f10111213141516171819"
 
 var (
 	offer  = wire.Offer{Version: 1, Record: "eyJhIjoxfQ.e30.c2ln-_", Evicted: true}
+	held   = wire.Offer{Version: 1, Record: "eyJhIjoxfQ.e30.c2ln-_", Hold: "request"}
 	have   = wire.Have{Version: 1, Seq: 7, Clip: clip, Body: 1 << 40, Details: 4096}
 	refuse = wire.Refuse{Version: 1, Seq: 7, Clip: clip, Code: wire.CodeFork, Message: "record 7 is another one: \"<é>\""}
 	status = wire.Status{Version: 1, State: wire.Online, Release: "v1.2.3", Boot: "boot-1", Entries: 3, Bytes: 1 << 30}
@@ -34,6 +35,7 @@ var (
 func TestGolden(t *testing.T) {
 	for name, encode := range map[string]func() ([]byte, error){
 		"offer.json":  offer.Marshal,
+		"held.json":   held.Marshal,
 		"have.json":   have.Marshal,
 		"refuse.json": refuse.Marshal,
 		"status.json": status.Marshal,
@@ -76,6 +78,8 @@ func checkRoundTrip[M message](t *testing.T, want M, parse func([]byte) (M, erro
 
 func TestRoundTrip(t *testing.T) {
 	checkRoundTrip(t, offer, wire.ParseOffer)
+	checkRoundTrip(t, held, wire.ParseOffer)
+	checkRoundTrip(t, wire.Offer{Version: 1, Record: "a", Hold: strings.Repeat("a", 32)}, wire.ParseOffer)
 	checkRoundTrip(t, wire.Offer{Version: 1, Record: strings.Repeat("a", 16<<10)}, wire.ParseOffer)
 	checkRoundTrip(t, have, wire.ParseHave)
 	checkRoundTrip(t, wire.Have{Version: 1, Seq: math.MaxUint64, Clip: clip, Body: math.MaxInt64, Details: math.MaxInt64}, wire.ParseHave)
@@ -120,6 +124,8 @@ func TestMarshalRefuses(t *testing.T) {
 		"offer without a record": wire.Offer{},
 		"offer of a large one":   wire.Offer{Record: strings.Repeat("a", 16<<10+1)},
 		"offer of no JWS":        wire.Offer{Record: "a b"},
+		"offer, long hold":       wire.Offer{Record: "a", Hold: strings.Repeat("a", 33)},
+		"offer, hold of two":     wire.Offer{Record: "a", Hold: "not now"},
 		"have of record 0":       other(func(m *wire.Have) { m.Seq = 0 }),
 		"have of no clip":        other(func(m *wire.Have) { m.Clip = "" }),
 		"have of a path":         other(func(m *wire.Have) { m.Clip = "../../../../../../../../../../x" }),
@@ -188,7 +194,7 @@ func TestParseRefuses(t *testing.T) {
 // A decoder applies the bounds of the encoder.
 func TestParseBounds(t *testing.T) {
 	for name, fields := range map[string]map[string]any{
-		"offer":  {"record": "a\nb", "evicted": "yes"},
+		"offer":  {"record": "a\nb", "evicted": "yes", "hold": "No!"},
 		"have":   {"seq": 0, "clip": clip + "00", "body": -1, "details": -1},
 		"refuse": {"seq": -1, "clip": "x", "code": "", "message": strings.Repeat("m", 513)},
 		"status": {"state": "", "release": strings.Repeat("r", 129), "boot": strings.Repeat("b", 129), "entries": -1, "bytes": -1},
@@ -233,7 +239,7 @@ func seed(f *testing.F, m message, more ...string) {
 }
 
 func FuzzParseOffer(f *testing.F) {
-	seed(f, offer, `{"V":1,"record":"\u0061"} `)
+	seed(f, held, `{"V":1,"record":"\u0061"} `)
 	f.Fuzz(func(t *testing.T, b []byte) { checkFuzzed(t, b, wire.ParseOffer) })
 }
 

@@ -4,8 +4,10 @@
 // and the Parse function of each message. Decoders are strict and bounded: what they accept was written by an encoder of the
 // same version. Names and fields are stable: they are only added to, under a new version in the topic.
 //
-// A camera offers its oldest record (up/offer). The hub says what it has of the clip (down/have), the camera sends the rest
-// in chunks (up/chunk), and the hub answers with a signed receipt (down/receipt) or a refusal (down/refuse).
+// A camera offers a record (up/offer). The hub says what it has of the clip (down/have), the camera sends the rest in chunks
+// (up/chunk), and the hub answers with a signed receipt (down/receipt) or a refusal (down/refuse). A camera may send the
+// details alone, and offer the record again: when the hub says that it has all of them, the owner sees the clip, and the body
+// may come later, under another offer, or never.
 package wire
 
 import (
