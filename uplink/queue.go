@@ -45,6 +45,16 @@ func (s *Session) wants(e spool.Entry) policy.When {
 	return policy.Request
 }
 
+// holdsBack is what keeps the clip of an entry from following its record; empty for nothing, or nothing but the link.
+func (s *Session) holdsBack(e spool.Entry) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if when := s.wants(e); when != policy.Now && !e.Evicted && len(e.Parts) > 0 {
+		return string(when)
+	}
+	return ""
+}
+
 // due tells whether the clip of an entry may go now; again is when to look again, 0 for not before something happens.
 func (s *Session) due(e spool.Entry) (ok bool, again time.Duration) {
 	s.mu.Lock()

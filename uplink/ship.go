@@ -125,7 +125,7 @@ func (s *Session) offer(ctx context.Context, l *link, e spool.Entry, known bool)
 	if known && latest.kind == wire.DownHave && latest.concerns(e) {
 		return latest, nil
 	}
-	payload, err := wire.Offer{Record: string(e.Record), Evicted: e.Evicted}.Marshal()
+	payload, err := wire.Offer{Record: string(e.Record), Evicted: e.Evicted, Hold: s.holdsBack(e)}.Marshal()
 	if err != nil {
 		return reply{}, &stuck{e.Seq, codeUnread, err.Error()}
 	}

@@ -61,7 +61,7 @@ func (in *ingest) take(device string, kind wire.Kind, payload []byte) ([]reply, 
 		if err != nil {
 			return nil, err
 		}
-		st, err := in.store.Offer(in.ctx, device, []byte(m.Record), m.Evicted)
+		st, err := in.store.OfferHeld(in.ctx, device, []byte(m.Record), m.Evicted, m.Hold)
 		return in.answer(device, st, err)
 	case wire.UpChunk:
 		m, err := wire.ParseChunk(payload)

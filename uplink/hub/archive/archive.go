@@ -18,6 +18,7 @@
 //	incoming/<device>/<record hash>/record    signed record; there once the details are, and are right
 //	incoming/<device>/<record hash>/details   the sealed details
 //	incoming/<device>/<record hash>/clip      what is here of the sealed clip
+//	incoming/<device>/<record hash>/hold      why it does not follow by itself, in a word; absent when it does
 package archive
 
 import (

@@ -20,7 +20,11 @@ const (
 	ArrivingRecord  = "record"
 	ArrivingDetails = "details"
 	ArrivingClip    = "clip"
+	ArrivingHold    = "hold"
 )
+
+// maxHold bounds the word in a hold file, in bytes.
+const maxHold = 32
 
 // An Arriving is a clip whose record and sealed details are here, and whose sealed clip is still on the camera, wholly or in
 // part. No receipt was given for it: the camera keeps everything.
@@ -28,6 +32,7 @@ type Arriving struct {
 	Entry              // Stored is when record and details arrived
 	DetailsPath string // of the sealed details; compare them with the record's SHA-256 before use, as always
 	Received    int64  // bytes of the sealed clip that are here
+	Hold        string // a word of package uplink/policy: the clip does not follow by itself; empty: it does
 }
 
 // Arriving returns the device's clips that are on their way, by sequence number. With an error it still returns those that
@@ -83,6 +88,9 @@ func (d *Device) arriving(dir, hash string) (Arriving, error) {
 	if info.Size() != clip.Details.Size {
 		return a, fmt.Errorf("%s has %d bytes, record %d says %d", a.DetailsPath, info.Size(), a.Seq, clip.Details.Size)
 	}
+	if a.Hold, err = ReadHold(dir); err != nil {
+		return a, err
+	}
 	_, info, err = either(filepath.Join(dir, ArrivingClip), d.ClipPath(clip.ID))
 	if err == nil {
 		a.Received = info.Size()
@@ -90,6 +98,15 @@ func (d *Device) arriving(dir, hash string) (Arriving, error) {
 		return a, err
 	}
 	return a, nil
+}
+
+// ReadHold returns the word in the hold file of a record's folder, empty when there is none.
+func ReadHold(dir string) (string, error) {
+	b, err := readBounded(filepath.Join(dir, ArrivingHold), maxHold)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return string(b), err
 }
 
 // either returns the first of two files that there is.

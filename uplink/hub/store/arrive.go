@@ -62,6 +62,26 @@ func (p *partial) arrive() error {
 	return nil
 }
 
+// keepHold notes why the clip does not follow by itself. A cut leaves the word before, or this one: nothing relies on it.
+func (p *partial) keepHold(word string) error {
+	if !p.arrived {
+		return nil
+	}
+	old, err := archive.ReadHold(p.dir())
+	if err == nil && old == word {
+		return nil
+	}
+	if path := filepath.Join(p.dir(), archive.ArrivingHold); word == "" {
+		err = p.store.disk.remove(path)
+	} else {
+		err = p.store.disk.replace(path, []byte(word))
+	}
+	if err != nil {
+		return fmt.Errorf("keep what holds the clip of record %d: %w", p.record.Seq, err)
+	}
+	return nil
+}
+
 // unfinished is what lies in the folder of a partial.
 type unfinished struct {
 	hash    string

@@ -98,6 +98,30 @@ func TestDetailsOutliveEviction(t *testing.T) {
 	}
 }
 
+// The reason that holds a clip back is the one of the last offer.
+func TestHold(t *testing.T) {
+	c := camera.New("porch")
+	s := newStore(t, c)
+	e := c.Clip(blob(500, 1), blob(120, 2))
+	if _, err := announce(t.Context(), s, e); err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range []string{"", "request", "idle", "idle", "", "never"} {
+		if st, err := s.OfferHeld(t.Context(), "porch", e.JWS, false, word); err != nil || st.Details != 120 {
+			t.Fatalf("%+v, %v", st, err)
+		}
+		s = reopen(t, s)
+		d, _ := s.Archive().Device("porch")
+		if all, err := d.Arriving(); err != nil || len(all) != 1 || all[0].Hold != word {
+			t.Errorf("arriving %+v, %v, want %q", all, err, word)
+		}
+	}
+	if _, err := send(t.Context(), s, e, false); err != nil {
+		t.Fatal(err)
+	}
+	wantStored(t, s, "porch", 1, 1)
+}
+
 // Details that are not what the record says are never shown.
 func TestWrongDetailsDoNotArrive(t *testing.T) {
 	c := camera.New("porch")

@@ -157,7 +157,7 @@ func announce(ctx context.Context, s *Store, e camera.Entry) (State, error) {
 	if err != nil {
 		return st, err
 	}
-	return s.Offer(ctx, e.Device, e.JWS, false)
+	return s.OfferHeld(ctx, e.Device, e.JWS, false, "idle")
 }
 
 // shown says which of the clips that a camera was told are here with record and details are not to be seen.

@@ -54,6 +54,11 @@ func (s *Store) device(id string) (*device, error) {
 // answer counts all of the details, record and details are durable and [archive.Device.Arriving] shows
 // them. The state's Seq and Clip are set whenever the record's signature holds, also beside an error.
 func (s *Store) Offer(ctx context.Context, id string, jws []byte, evicted bool) (State, error) {
+	return s.OfferHeld(ctx, id, jws, evicted, "")
+}
+
+// OfferHeld is Offer of a record whose clip does not follow by itself, for the reason in a word that the wire allows.
+func (s *Store) OfferHeld(ctx context.Context, id string, jws []byte, evicted bool, hold string) (State, error) {
 	d, err := s.device(id)
 	if err != nil {
 		return State{}, err
@@ -91,6 +96,9 @@ func (s *Store) Offer(ctx context.Context, id string, jws []byte, evicted bool) 
 		return p.finish(ctx)
 	}
 	if err := p.arrive(); err != nil {
+		return p.state(), err
+	}
+	if err := p.keepHold(hold); err != nil {
 		return p.state(), err
 	}
 	if evicted {
