@@ -3,10 +3,12 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 
 	"filippo.io/age"
 
@@ -61,6 +63,16 @@ type clip struct {
 	device  *archive.Device
 	seq     uint64
 	evicted uint64 // the record that declares its body lost, 0 for none
+
+	arriving *archive.Arriving // its body is on the camera; nil when the hub has taken it
+}
+
+// detailsPath is where its sealed details lie.
+func (c clip) detailsPath() string {
+	if c.arriving != nil {
+		return c.arriving.DetailsPath
+	}
+	return c.device.DetailsPath(c.ID)
 }
 
 // clips returns the chosen cameras' clips in the order they were recorded. With an error it still returns
@@ -74,6 +86,11 @@ func (s *source) clips() ([]clip, error) {
 	var errs []error
 	for _, d := range devices {
 		byID := map[string]int{}
+		begin := len(all)
+		arriving, err := d.Arriving() // looked at first: what is stored meanwhile is then seen as that
+		if err != nil {
+			errs = append(errs, err)
+		}
 		for e, err := range d.Records() {
 			switch {
 			case err != nil:
@@ -87,6 +104,12 @@ func (s *source) clips() ([]clip, error) {
 				}
 			}
 		}
+		for _, a := range arriving {
+			if _, stored := byID[a.Record.Clip.ID]; !stored {
+				all = append(all, clip{Clip: a.Record.Clip, device: d, seq: a.Seq, arriving: &a})
+			}
+		}
+		slices.SortStableFunc(all[begin:], func(a, b clip) int { return cmp.Compare(a.seq, b.seq) })
 	}
 	if err := errors.Join(errs...); err != nil {
 		return all, cli.Hint(err, "`nightjarctl clips verify` names everything that is wrong")

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -24,7 +25,8 @@ type row struct {
 	Device     string    `json:"device"`
 	ID         string    `json:"id"`
 	Seq        uint64    `json:"seq"`
-	State      string    `json:"state"` // stored, evicted (the camera declared it lost), or missing
+	State      string    `json:"state"`            // stored, camera (its body is still there), evicted (declared lost), or missing
+	Upload     string    `json:"upload,omitempty"` // of a clip on the camera, when it comes: now, idle, request or never
 	Start      time.Time `json:"start"`
 	Quality    string    `json:"quality"` // of the start: synced, free or unset
 	DurationUS int64     `json:"duration_us"`
@@ -51,7 +53,11 @@ func lsCommand() cli.Command {
 		Long: `Lists the clips of all cameras, or of one, in the order they were recorded. Anyone with the hub's folder can
 see when a clip starts, how long and how large it is. What triggered it and where is sealed: give the
 owner's key with -i. Times are UTC; CLOCK says what the camera knew of the time: synced, free (a running
-clock that nothing confirmed) or unset.`,
+clock that nothing confirmed) or unset.
+
+STATE is stored; on camera, when record and details are here and the clip is still to come, with the
+camera's upload policy if that holds it back (idle, request, never); evicted, when the camera declared it
+lost for want of room; or missing.`,
 		Flags: func(f *flag.FlagSet) {
 			from.flags(f)
 			f.StringVar(&key, "i", "", "owner's key `FILE`, to show what triggered each clip")
@@ -92,7 +98,10 @@ func list(from source, key string) ([]row, error) {
 			DurationUS: c.DurationUS, PreRollUS: c.PreRollUS, Frames: c.Frames, Dropped: c.Dropped,
 			Bytes: c.Body.Size, Continues: c.Continues,
 		}
-		if owner != nil && r.State == "stored" {
+		if c.arriving != nil {
+			r.Upload = cmp.Or(c.arriving.Hold, "now")
+		}
+		if owner != nil && c.hasDetails() {
 			d, err := c.details(owner)
 			if err != nil {
 				errs = append(errs, fmt.Errorf("clip %s: %w", c.ID, err))
@@ -105,7 +114,19 @@ func list(from source, key string) ([]row, error) {
 	return rows, errors.Join(errs...)
 }
 
+// hasDetails tells whether the sealed details are to be had: of an evicted clip they may be.
+func (c clip) hasDetails() bool {
+	if c.state() != "evicted" {
+		return c.state() != "missing"
+	}
+	_, err := os.Stat(c.detailsPath())
+	return err == nil
+}
+
 func (c clip) state() string {
+	if c.arriving != nil {
+		return "camera"
+	}
 	_, err := os.Stat(c.device.ClipPath(c.ID))
 	switch {
 	case err == nil:
@@ -123,7 +144,7 @@ func (c clip) details(owner []age.Identity) (seal.Details, error) {
 		return seal.Details{}, fmt.Errorf("details of %d bytes: too large", c.Details.Size)
 	}
 	var plain bytes.Buffer
-	if err := unseal(&plain, c.device.DetailsPath(c.ID), c.Details, owner); err != nil {
+	if err := unseal(&plain, c.detailsPath(), c.Details, owner); err != nil {
 		return seal.Details{}, err
 	}
 	d, err := seal.ParseDetails(&plain)
@@ -131,6 +152,17 @@ func (c clip) details(owner []age.Identity) (seal.Details, error) {
 		err = fmt.Errorf("%w: details of clip %s", errAltered, d.Clip)
 	}
 	return d, err
+}
+
+// where is the state in words.
+func (r row) where() string {
+	switch r.Upload {
+	case "":
+		return r.State
+	case "now":
+		return "on camera"
+	}
+	return "on camera: " + cli.Printable(r.Upload)
 }
 
 func table(out io.Writer, rows []row, opened bool) error {
@@ -143,7 +175,7 @@ func table(out io.Writer, rows []row, opened bool) error {
 	for _, r := range rows {
 		length := time.Duration(r.DurationUS) * time.Microsecond
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.1fs\t%d\t%d\t%s", r.Device, r.ID[:8], r.Start.UTC().Format("2006-01-02 15:04:05"),
-			cli.Printable(r.Quality), length.Seconds(), r.Frames, r.Bytes, r.State)
+			cli.Printable(r.Quality), length.Seconds(), r.Frames, r.Bytes, r.where())
 		if opened {
 			fmt.Fprintf(w, "\t%s", cli.Printable(r.Trigger))
 		}

@@ -20,15 +20,17 @@ import (
 	"github.com/nightjar-cam/nightjar/uplink/hub/archive"
 )
 
-// makestore DIR RECIPIENT makes a hub's folder as two cameras fill it, sealed to RECIPIENT:
+// makestore DIR RECIPIENT [arriving] makes a hub's folder as two cameras fill it, sealed to RECIPIENT:
 //
 //	porch  1 clip aaaa…, 2 clip abbb…, 3 clip cccc…, 4 loss: abbb… was evicted, its files are not there
 //	yard   1 clip dddd…
 //
+// and with arriving, clips that are still on porch: 5 eeee… on its way, 6 ffff… on request.
+//
 // The film of clip aaaa… is the text "film aaaa…".
 func makestore() {
-	if len(os.Args) != 3 {
-		panic("makestore DIR RECIPIENT")
+	if len(os.Args) != 3 && len(os.Args) != 4 {
+		panic("makestore DIR RECIPIENT [arriving]")
 	}
 	recipients, err := seal.Recipients(strings.NewReader(os.Args[2]))
 	must(err)
@@ -37,6 +39,10 @@ func makestore() {
 	porch.clip("a" + strings.Repeat("b", 31))
 	porch.clip(strings.Repeat("c", 32))
 	porch.evict("a" + strings.Repeat("b", 31))
+	if len(os.Args) == 4 {
+		porch.arrive(strings.Repeat("e", 32), "")
+		porch.arrive(strings.Repeat("f", 32), "request")
+	}
 	yard := newCamera(os.Args[1], "yard", recipients)
 	yard.clip(strings.Repeat("d", 32))
 }
@@ -75,7 +81,7 @@ func newCamera(store, id string, recipients []age.Recipient) *camera {
 
 func (c *camera) dir() string { return archive.DeviceDir(c.store, c.id) }
 
-func (c *camera) sign(r record.Record) {
+func (c *camera) sign(r record.Record) []byte {
 	c.seq++
 	r.Version, r.Device, r.Seq, r.Prev = record.Version, c.id, c.seq, hex.EncodeToString(c.prev[:])
 	r.Boot, r.Time, r.Quality = "boot", noon, "synced"
@@ -83,6 +89,7 @@ func (c *camera) sign(r record.Record) {
 	must(err)
 	c.prev = record.Hash(jws)
 	must(os.WriteFile(archive.RecordPath(c.dir(), c.seq), jws, 0o600))
+	return jws
 }
 
 // sealed writes plain to path, sealed, and returns what the record says of it.
@@ -98,16 +105,31 @@ func (c *camera) sealed(path string, plain []byte) record.Part {
 	return record.Part{Size: int64(b.Len()), SHA256: hex.EncodeToString(sum[:])}
 }
 
-func (c *camera) clip(id string) {
+func (c *camera) clip(id string) []byte {
 	start := noon.Add(time.Duration(c.seq) * time.Minute)
 	details, err := seal.Details{Version: seal.DetailsVersion, Clip: id, Start: start, PTSUS: int64(c.seq) * 6e7, Trigger: "motion",
 		Peak: 0.5, Zones: []string{"door"}, Width: 640, Height: 360, ContactSheet: []byte("sheet " + id)}.Marshal()
 	must(err)
-	c.sign(record.Record{Kind: record.KindClip, Clip: &record.Clip{
+	return c.sign(record.Record{Kind: record.KindClip, Clip: &record.Clip{
 		ID: id, Start: start, Quality: "synced", DurationUS: 12_400_000, PreRollUS: 3_000_000, Frames: 310,
 		Body:    c.sealed(archive.ClipPath(c.dir(), id), fmt.Appendf(nil, "film %s", id)),
 		Details: c.sealed(archive.DetailsPath(c.dir(), id), details),
 	}})
+}
+
+// arrive leaves of a clip what the hub has before its body.
+func (c *camera) arrive(id, hold string) {
+	jws := c.clip(id)
+	sum := sha256.Sum256(jws)
+	dir := filepath.Join(archive.IncomingDir(c.store, c.id), hex.EncodeToString(sum[:]))
+	must(os.MkdirAll(dir, 0o700))
+	must(os.Rename(archive.RecordPath(c.dir(), c.seq), filepath.Join(dir, archive.ArrivingRecord)))
+	must(os.Rename(archive.DetailsPath(c.dir(), id), filepath.Join(dir, archive.ArrivingDetails)))
+	must(os.Rename(archive.ClipPath(c.dir(), id), filepath.Join(dir, archive.ArrivingClip)))
+	must(os.Truncate(filepath.Join(dir, archive.ArrivingClip), 100))
+	if hold != "" {
+		must(os.WriteFile(filepath.Join(dir, archive.ArrivingHold), []byte(hold), 0o600))
+	}
 }
 
 func (c *camera) evict(id string) {

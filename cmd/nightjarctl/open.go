@@ -24,7 +24,7 @@ const minPrefix = 4
 type opened struct {
 	Device string `json:"device"`
 	ID     string `json:"id"`
-	File   string `json:"file"`
+	File   string `json:"file,omitempty"`
 	Sheet  string `json:"sheet,omitempty"`
 }
 
@@ -41,7 +41,8 @@ four or more digits of its id. A file appears only when the camera's signature o
 and SHA-256 of the sealed clip are right; nothing is left of one that is not. With --sheet six pictures of
 each clip are written beside it as a JPEG.
 
-Clips that the camera had to give up for want of room, and declared, are told and passed over by --all.`,
+Clips that are still on the camera, and those that it had to give up for want of room, and declared, are told
+and passed over by --all; with --sheet their pictures are written if they are here.`,
 		Args: -1,
 		Flags: func(f *flag.FlagSet) {
 			from.flags(f)
@@ -85,7 +86,9 @@ func answer(env *cli.Env, done []opened, asJSON bool) error {
 		return env.JSON(done)
 	}
 	for _, d := range done {
-		fmt.Fprintln(env.Stdout, d.File)
+		if d.File != "" {
+			fmt.Fprintln(env.Stdout, d.File)
+		}
 		if d.Sheet != "" {
 			fmt.Fprintln(env.Stdout, d.Sheet)
 		}
@@ -134,14 +137,15 @@ func (o opener) openAll(clips []clip, pass bool) ([]opened, error) {
 	}
 	var errs []error
 	for _, c := range clips {
-		if c.evicted > 0 && c.state() == "evicted" {
-			err := fmt.Errorf("clip %s is gone: the camera declared it evicted in record %d", c.ID, c.evicted)
+		if err := c.absent(); err != nil {
 			if pass {
 				fmt.Fprintln(o.talk, err)
 			} else {
 				errs = append(errs, err)
 			}
-			continue
+			if !o.sheet || !c.hasDetails() {
+				continue
+			}
 		}
 		d, err := o.open(c)
 		if err != nil {
@@ -153,14 +157,34 @@ func (o opener) openAll(clips []clip, pass bool) ([]opened, error) {
 	return done, errors.Join(errs...)
 }
 
+// absent says why the clip itself is not here, when that is as it should be.
+func (c clip) absent() error {
+	switch c.state() {
+	case "camera":
+		switch c.arriving.Hold {
+		case "":
+			return fmt.Errorf("clip %s is still on the camera: %d of its %d bytes are here, the others are to come", c.ID, c.arriving.Received, c.Body.Size)
+		case "never":
+			return fmt.Errorf("clip %s stays on the camera: its upload policy is never", c.ID)
+		}
+		return fmt.Errorf("clip %s is still on the camera: its upload policy is %s", c.ID, cli.Printable(c.arriving.Hold))
+	case "evicted":
+		return fmt.Errorf("clip %s is gone: the camera declared it evicted in record %d", c.ID, c.evicted)
+	}
+	return nil
+}
+
 func (o opener) open(c clip) (opened, error) {
 	name := filepath.Join(o.dir, fmt.Sprintf("%s-%s-%s", c.device.ID, c.Start.UTC().Format("20060102T150405Z"), c.ID[:8]))
-	d := opened{Device: c.device.ID, ID: c.ID, File: name + ".mp4"}
-	err := replace(d.File, func(w io.Writer) error {
-		return unseal(w, c.device.ClipPath(c.ID), c.Body, o.owner)
-	})
-	if err != nil || !o.sheet {
-		return d, err
+	d := opened{Device: c.device.ID, ID: c.ID}
+	if c.absent() == nil {
+		d.File = name + ".mp4"
+		err := replace(d.File, func(w io.Writer) error {
+			return unseal(w, c.device.ClipPath(c.ID), c.Body, o.owner)
+		})
+		if err != nil || !o.sheet {
+			return d, err
+		}
 	}
 	details, err := c.details(o.owner)
 	if err != nil || len(details.ContactSheet) == 0 {

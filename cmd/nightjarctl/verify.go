@@ -29,7 +29,7 @@ func verifyCommand() cli.Command {
 		Short: "Check signatures, chain and files, and name every gap",
 		Long: `Reads everything the hub has stored and checks it against what the cameras signed: each record's signature,
 its place in the chain, the size and SHA-256 of each sealed file. Every gap and every wrong file is named,
-and the exit code is 1. Losses that a camera itself declared are named too; they are no fault of the store.
+and the exit code is 1. Clips that are still on a camera are no gap. Losses that a camera itself declared are named too; they are no fault of the store.
 
 No key is needed. All of it rests on the camera's identity: compare the fingerprint with the one that
 "nightjar enroll" printed. Records missing at the end of the chain cannot be seen from here.`,
@@ -86,6 +86,9 @@ func describe(w io.Writer, reports []verified) error {
 			state = fmt.Sprintf("%d wrong", len(r.Problems))
 		}
 		fmt.Fprintf(w, "  %d records, %d clips, %d bytes: %s\n", r.Records, r.Clips, r.Bytes, state)
+		if r.Arriving > 0 {
+			fmt.Fprintf(w, "  %d more clips are still on the camera: their records are here, and not counted\n", r.Arriving)
+		}
 	}
 	return nil
 }
