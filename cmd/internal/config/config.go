@@ -16,12 +16,15 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/goccy/go-yaml"
 
 	"github.com/nightjar-cam/nightjar/capture"
 	"github.com/nightjar-cam/nightjar/capture/clip"
+	"github.com/nightjar-cam/nightjar/cmd/internal/suggest"
 	"github.com/nightjar-cam/nightjar/motion"
+	"github.com/nightjar-cam/nightjar/uplink/policy"
 )
 
 // DefaultPath is where the agent looks for its configuration.
@@ -40,6 +43,7 @@ type Config struct {
 	Motion motion.Config `yaml:"motion"`
 	Clip   clip.Config   `yaml:"clip"`
 	Spool  Spool         `yaml:"spool"`
+	Upload policy.Config `yaml:"upload"`
 }
 
 // The folders of an installed agent.
@@ -88,6 +92,7 @@ func Default() Config {
 		Motion: motion.DefaultConfig(),
 		Clip:   clip.DefaultConfig(),
 		Spool:  Spool{MaxBytes: 2 << 30},
+		Upload: policy.DefaultConfig(),
 	}
 }
 
@@ -141,6 +146,32 @@ func (c Config) Validate() error {
 	}
 	if c.Spool.MaxBytes <= 0 {
 		return fmt.Errorf("spool: max_bytes: %d: must be more than 0", c.Spool.MaxBytes)
+	}
+	if err := c.validateUpload(); err != nil {
+		return fmt.Errorf("upload: %w", err)
+	}
+	return nil
+}
+
+// validateUpload also checks that rules speak of zones that there are: one for a zone that was renamed would never count.
+func (c Config) validateUpload() error {
+	if err := c.Upload.Validate(); err != nil {
+		return err
+	}
+	var names []string
+	for _, z := range c.Motion.Zones {
+		if z.Kind == motion.Include {
+			names = append(names, z.Name)
+		}
+	}
+	for i, r := range c.Upload.Rules {
+		if r.Zone == "" || slices.Contains(names, r.Zone) {
+			continue
+		}
+		if best := suggest.Nearest(r.Zone, names); best != "" {
+			return fmt.Errorf("rule %d: zone: there is no include zone %q: did you mean %q?", i+1, r.Zone, best)
+		}
+		return fmt.Errorf("rule %d: zone: there is no include zone %q in motion", i+1, r.Zone)
 	}
 	return nil
 }

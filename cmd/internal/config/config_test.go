@@ -15,6 +15,8 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/nightjar-cam/nightjar/uplink/policy"
 )
 
 // sameList takes "zones: []" and no zones for the same.
@@ -82,6 +84,23 @@ func TestReferenceExample(t *testing.T) {
 	}
 }
 
+// The rules that its comment shows are rules that may be written there, beside those zones.
+func TestReferenceRules(t *testing.T) {
+	_, example, found := strings.Cut(string(Reference()), "For instance:\n")
+	example, _, found2 := strings.Cut(example, "  rules: []")
+	if !found || !found2 {
+		t.Fatal("no example found")
+	}
+	got, err := parse("example.yml", []byte("motion: {zones: [{name: door, kind: include, polygon: [[0, 0], [1, 0], [1, 1]]}]}\n"+
+		"upload:\n  rules:"+strings.ReplaceAll("\n"+example, "\n  #", "\n")))
+	want := []policy.Rule{
+		{Zone: "door", Hours: "22:00-06:00", Upload: policy.Now}, {Link: "wwan*", MinBytes: 10_000_000, Upload: policy.Request}, {Upload: policy.Idle},
+	}
+	if diff := cmp.Diff(want, got.Upload.Rules); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
 // A person can read up to 40 keys; what needs more belongs into the code.
 func TestFewKeys(t *testing.T) {
 	if n := keys(reflect.TypeFor[Config]()); n > 40 {
@@ -128,6 +147,15 @@ func TestLoad(t *testing.T) {
 		{"clip:\n  preroll: 1s", `:2:3: unknown key "preroll" in clip: did you mean "pre_roll"?`},
 		{"clip: {lossless: true}", `unknown key "lossless" in clip`},
 		{"spool: {max_bytes: 0}", "max_bytes: 0: must be more than 0"},
+		{"upload: {order: latest}", `: upload: order: "latest": available are oldest and newest`},
+		{"upload: {idle_hours: 5}", "upload.idle_hours: want text, have int"},
+		{"upload: {rules: [{zone: door, upload: now}]}", `upload: rule 1: zone: there is no include zone "door" in motion`},
+		{"motion: {zones: [{name: door, kind: include, polygon: [[0, 0], [1, 0], [1, 1]]}]}\nupload: {rules: [{zone: dor, upload: now}]}",
+			`rule 1: zone: there is no include zone "dor": did you mean "door"?`},
+		{"motion: {zones: [{name: door, kind: ignore, polygon: [[0, 0], [1, 0], [1, 1]]}]}\nupload: {rules: [{zone: door, upload: now}]}",
+			`there is no include zone "door"`},
+		{"upload: {rules: [{hour: 1, upload: now}]}", `unknown key "hour" in upload.rules[0]: did you mean "hours"?`},
+		{"upload: {rules: [{upload: later}]}", `rule 1: upload: "later": available are`},
 		{"log: loud", "log: want a word"},
 		{strings.Repeat("#\n", maxFile), "more than 16384 bytes"},
 	} {
