@@ -16,11 +16,12 @@ import (
 
 // device is a row of the answer.
 type device struct {
-	ID       string    `json:"id"`
-	Name     string    `json:"name,omitempty"`
-	Identity string    `json:"identity"` // fingerprint
-	Enrolled time.Time `json:"enrolled"`
-	Records  int       `json:"records"`
+	ID       string     `json:"id"`
+	Name     string     `json:"name,omitempty"`
+	Identity string     `json:"identity"` // fingerprint
+	Enrolled time.Time  `json:"enrolled"`
+	Records  int        `json:"records"`
+	Revoked  *time.Time `json:"revoked,omitempty"`
 }
 
 func devicesCommand() cli.Command {
@@ -50,7 +51,11 @@ func devicesCommand() cli.Command {
 			w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "CAMERA\tENROLLED\tRECORDS\tIDENTITY")
 			for _, d := range rows {
-				fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", d.ID, d.Enrolled.UTC().Format("2006-01-02 15:04Z"), d.Records, d.Identity)
+				fmt.Fprintf(w, "%s\t%s\t%d\t%s", d.ID, d.Enrolled.UTC().Format("2006-01-02 15:04Z"), d.Records, d.Identity)
+				if d.Revoked != nil {
+					fmt.Fprintf(w, "\trevoked %s", d.Revoked.UTC().Format("2006-01-02 15:04Z"))
+				}
+				fmt.Fprintln(w)
 			}
 			return w.Flush()
 		},
@@ -72,7 +77,7 @@ func listDevices(dir string) ([]device, error) {
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, device{d.ID, d.Name, keys.Fingerprint(d.Identity), d.Enrolled, n})
+		rows = append(rows, device{d.ID, d.Name, keys.Fingerprint(d.Identity), d.Enrolled, n, since(d.Revoked())})
 	}
 	return rows, nil
 }

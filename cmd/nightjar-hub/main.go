@@ -19,6 +19,9 @@ func program() cli.Command {
 		Short: "Sync hub of Nightjar cameras",
 		Long: `Stores the sealed clips of cameras and gives them signed receipts. It has no key that opens a clip.
 Begin with init, then run; make a token for each camera, and look what it sent with nightjarctl.`,
-		Sub: []cli.Command{initCommand(), runCommand(), tokenCommand(), devicesCommand(), cli.VersionCommand("nightjar-hub")},
+		Sub: []cli.Command{
+			initCommand(), runCommand(), tokenCommand(), devicesCommand(), revokeCommand(),
+			cli.VersionCommand("nightjar-hub"),
+		},
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nightjar-cam/nightjar/cmd/internal/cli"
 	"github.com/nightjar-cam/nightjar/uplink/hub"
+	"github.com/nightjar-cam/nightjar/uplink/hub/archive"
 )
 
 // maxTTL keeps a forgotten token from being a key under the mat.
@@ -38,6 +39,11 @@ camera again.`,
 			}
 			if ttl <= 0 || ttl > maxTTL {
 				return cli.Usagef("--ttl %v: must be more than 0 and at most %v", ttl, maxTTL)
+			}
+			if a, err := archive.Open(dir); err == nil {
+				if _, yes := a.Revoked(device); yes {
+					return cli.Hint(fmt.Errorf("camera %s is revoked", device), "`nightjar-hub revoke --undo` lets it in again")
+				}
 			}
 			expires := time.Now().Add(ttl).UTC().Truncate(time.Second)
 			token, err := hub.NewToken(dir, device, ttl)

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"github.com/nightjar-cam/nightjar/uplink/hub/archive"
 	"github.com/nightjar-cam/nightjar/uplink/wire"
 )
 
@@ -20,6 +22,13 @@ type session struct {
 	*tls.Conn
 	device string
 	reason atomic.Pointer[refusal] // why this side ended it; the first one counts
+}
+
+// end ends the session from this side, whatever the client does. The socket is closed and not the TLS on
+// top: that would wait for a client that does not read.
+func (s *session) end(r *refusal) {
+	s.reason.CompareAndSwap(nil, r)
+	s.NetConn().Close()
 }
 
 // A broker speaks MQTT with devices. It is transport only: nothing that a device publishes is routed to
@@ -131,6 +140,9 @@ func (h *hook) OnConnectAuthenticate(cl *mqtt.Client, pk packets.Packet) bool {
 }
 
 func (h *hook) connect(device string, version byte, c packets.ConnectParams) *refusal {
+	if r := h.revoked(device); r != nil {
+		return r
+	}
 	if !h.ingest.known(device) {
 		return refuse(RefusedUnknownDevice, "device %s is not enrolled here (any more)", device)
 	}
@@ -148,6 +160,20 @@ func (h *hook) connect(device string, version byte, c packets.ConnectParams) *re
 		return refuse(RefusedTopic, "will on topic %q", c.WillTopic)
 	}
 	return nil
+}
+
+// revoked returns the refusal of a device that is revoked by now. It is asked for each message, so that
+// none is taken between the revocation and the sweep that ends the session.
+func (h *hook) revoked(device string) *refusal {
+	return revocation(h.ingest.store.Archive(), device)
+}
+
+func revocation(a *archive.Archive, device string) *refusal {
+	r, yes := a.Revoked(device)
+	if !yes {
+		return nil
+	}
+	return refuse(RefusedRevoked, "device %s is revoked since %s: %q", device, r.At.Format(time.RFC3339), r.Reason)
 }
 
 // OnACLCheck is asked for each publish and subscription of a client, and for each delivery to it.
@@ -179,6 +205,10 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, er
 	if cl.Net.Inline {
 		return pk, nil
 	}
+	if r := h.revoked(cl.ID); r != nil {
+		end(cl, r)
+		return pk, packets.ErrRejectPacket
+	}
 	_, kind, err := wire.ParseTopic(pk.TopicName)
 	var replies []reply
 	if err == nil {
@@ -199,5 +229,7 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, er
 
 // OnWillSent takes the will of a device that vanished as the status message that it is.
 func (h *hook) OnWillSent(cl *mqtt.Client, pk packets.Packet) {
-	_, _ = h.ingest.take(cl.ID, wire.UpStatus, pk.Payload)
+	if h.revoked(cl.ID) == nil {
+		_, _ = h.ingest.take(cl.ID, wire.UpStatus, pk.Payload)
+	}
 }

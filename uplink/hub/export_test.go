@@ -22,6 +22,12 @@ func OneConnection(h *Hub) { h.cfg.MaxConnections = 1 }
 // Impatient shortens the time for a handshake.
 func Impatient(h *Hub) { h.handshake = 100 * time.Millisecond }
 
+// NeverLook takes the regular look at revocations and presence away.
+func NeverLook(h *Hub) { h.pace = 24 * time.Hour }
+
+// LookOften shortens the time between two looks.
+func LookOften(h *Hub) { h.pace = 20 * time.Millisecond }
+
 // Certify has the CA of the hub in dir sign any certificate.
 func Certify(dir string, template *x509.Certificate, key crypto.PublicKey) ([]byte, error) {
 	h := &Hub{cfg: Config{Dir: dir}}

@@ -8,12 +8,15 @@ import (
 	"crypto/x509"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/nightjar-cam/nightjar/keys"
 	"github.com/nightjar-cam/nightjar/keys/enroll"
+	"github.com/nightjar-cam/nightjar/uplink/hub/archive"
 )
 
 // A front accepts connections, finds out who they are, and hands them to the broker or to enrolment.
@@ -27,14 +30,17 @@ type front struct {
 	log       *slog.Logger
 	slots     chan struct{} // one for each open connection
 
-	mu    sync.Mutex
-	conns map[net.Conn]struct{}
-	wg    sync.WaitGroup
+	mu       sync.Mutex
+	conns    map[net.Conn]struct{}
+	sessions map[*session]struct{} // devices that are through TLS
+	wg       sync.WaitGroup
 }
 
 // run accepts until ctx ends.
 func (f *front) run(ctx context.Context) error {
-	f.conns = map[net.Conn]struct{}{}
+	f.mu.Lock()
+	f.conns, f.sessions = map[net.Conn]struct{}{}, map[*session]struct{}{}
+	f.mu.Unlock()
 	stop := context.AfterFunc(ctx, func() { f.listener.Close() })
 	defer func() {
 		stop()
@@ -123,7 +129,31 @@ func (f *front) serve(ctx context.Context, conn net.Conn) {
 	expiry := time.AfterFunc(time.Until(leaf.NotAfter), func() { conn.Close() })
 	defer expiry.Stop()
 	s := &session{Conn: tconn, device: leaf.Subject.CommonName}
-	f.report(conn, s.device, f.broker.serve(s))
+	f.mu.Lock()
+	f.sessions[s] = struct{}{}
+	f.mu.Unlock()
+	end := f.broker.serve(s)
+	f.mu.Lock()
+	delete(f.sessions, s)
+	f.mu.Unlock()
+	f.report(conn, s.device, end)
+}
+
+// live returns the sessions of the moment.
+func (f *front) live() []*session {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Collect(maps.Keys(f.sessions))
+}
+
+// sweep ends the sessions of devices that were revoked while they were connected: one that is silent
+// sends nothing that could be refused.
+func (f *front) sweep(a *archive.Archive) {
+	for _, s := range f.live() {
+		if r := revocation(a, s.device); r != nil {
+			s.end(r)
+		}
+	}
 }
 
 // report logs the one message about the end of a connection: a warning when this side ended it.

@@ -96,6 +96,7 @@ type Hub struct {
 
 	allow     func(device, topic string, write bool) bool // the access rule; tests see what happens without
 	handshake time.Duration                               // handshakeTimeout; shorter in tests
+	pace      time.Duration                               // between two looks at revocations and presence
 }
 
 // New reads the keys in cfg.Dir. The hub holds nothing open until it runs.
@@ -103,7 +104,7 @@ func New(cfg Config, log *slog.Logger) (*Hub, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	h := &Hub{cfg: cfg, log: log, ready: make(chan struct{}), allow: allowed, handshake: handshakeTimeout}
+	h := &Hub{cfg: cfg, log: log, ready: make(chan struct{}), allow: allowed, handshake: handshakeTimeout, pace: time.Second}
 	if err := h.loadKeys(); err != nil {
 		return nil, err
 	}
@@ -161,6 +162,7 @@ func (h *Hub) Run(ctx context.Context) (err error) {
 	close(h.ready)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return front.run(ctx) })
+	g.Go(func() error { return h.watch(ctx, front, st) })
 	return g.Wait()
 }
 

@@ -22,6 +22,7 @@ const (
 	RefusedExpired       Refused = "certificate-expired"   // or not yet valid
 	RefusedCertificate   Refused = "certificate-unfit"     // of our CA, but not a device's
 	RefusedUnknownDevice Refused = "device-unknown"        // the store has no such device
+	RefusedRevoked       Refused = "device-revoked"        // `nightjar-hub revoke`
 	RefusedTooMany       Refused = "too-many-connections"  // Config.MaxConnections
 	RefusedConnect       Refused = "connect-unfit"         // MQTT CONNECT that is not for this hub
 	RefusedTopic         Refused = "topic-forbidden"       // publish or subscribe outside the device's own topics

@@ -5,6 +5,7 @@
 // no key: everything in it is ciphertext, signatures and public keys, in plain files.
 //
 //	devices/<device>/device.json                the device: name, identity, date of enrolment
+//	devices/<device>/revoked.json               there when the device is revoked: since when, and why
 //	devices/<device>/records/<seq>.jws          signed record, compact JWS, seq with 8 digits or more
 //	devices/<device>/clips/<clip>.mp4.age       the sealed clip of a record
 //	devices/<device>/clips/<clip>.details.age   the sealed details of the clip
