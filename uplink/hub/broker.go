@@ -14,6 +14,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/nightjar-cam/nightjar/uplink/hub/archive"
+	"github.com/nightjar-cam/nightjar/uplink/hub/presence"
 	"github.com/nightjar-cam/nightjar/uplink/wire"
 )
 
@@ -22,6 +23,17 @@ type session struct {
 	*tls.Conn
 	device string
 	reason atomic.Pointer[refusal] // why this side ended it; the first one counts
+	online atomic.Bool             // its CONNECT was taken
+	heard  func()                  // told of each sign of life, from then on
+}
+
+// Read tells that the device lives: a ping does so, and so does each piece of a chunk on a slow line.
+func (s *session) Read(b []byte) (int, error) {
+	n, err := s.Conn.Read(b)
+	if n > 0 && s.online.Load() {
+		s.heard()
+	}
+	return n, err
 }
 
 // end ends the session from this side, whatever the client does. The socket is closed and not the TLS on
@@ -38,10 +50,10 @@ type broker struct {
 	hook   *hook
 }
 
-func newBroker(in *ingest, maxClients int, allow func(device, topic string, write bool) bool) (*broker, error) {
+func newBroker(in *ingest, h *Hub) (*broker, error) {
 	// Every limit is set: the library's defaults are none, or thousands.
 	limits := mqtt.NewDefaultServerCapabilities()
-	limits.MaximumClients = int64(maxClients)
+	limits.MaximumClients = int64(h.cfg.MaxConnections)
 	limits.MaximumPacketSize = maxPacket
 	limits.MaximumInflight = maxInflight
 	limits.MaximumClientWritesPending = maxPending
@@ -62,7 +74,7 @@ func newBroker(in *ingest, maxClients int, allow func(device, topic string, writ
 		Logger:                 slog.New(slog.DiscardHandler),
 		SysTopicResendInterval: 24 * 3600, // nobody may read $SYS
 	})}
-	b.hook = &hook{broker: b, ingest: in, allow: allow}
+	b.hook = &hook{broker: b, ingest: in, allow: h.allow, roster: h.roster, tally: h.tally}
 	if err := b.server.AddHook(b.hook, nil); err != nil {
 		return nil, fmt.Errorf("start broker: %w", err)
 	}
@@ -105,6 +117,8 @@ type hook struct {
 	broker *broker
 	ingest *ingest
 	allow  func(device, topic string, write bool) bool
+	roster *presence.Roster
+	tally  *tally
 }
 
 func (h *hook) ID() string { return "nightjar" }
@@ -135,8 +149,12 @@ func (h *hook) OnConnectAuthenticate(cl *mqtt.Client, pk packets.Packet) bool {
 	r := h.connect(s.device, cl.Properties.ProtocolVersion, pk.Connect)
 	if r != nil {
 		s.reason.CompareAndSwap(nil, r)
+		return false
 	}
-	return r == nil
+	if !s.online.Swap(true) {
+		h.roster.Connected(s.device, time.Now())
+	}
+	return true
 }
 
 func (h *hook) connect(device string, version byte, c packets.ConnectParams) *refusal {
@@ -212,7 +230,11 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, er
 	_, kind, err := wire.ParseTopic(pk.TopicName)
 	var replies []reply
 	if err == nil {
+		began := time.Now()
 		replies, err = h.ingest.take(cl.ID, kind, pk.Payload)
+		if kind == wire.UpOffer || kind == wire.UpChunk {
+			h.tally.took(replies, time.Since(began))
+		}
 	}
 	if err != nil {
 		end(cl, refuse(RefusedMessage, "%s: %w", pk.TopicName, err))

@@ -8,6 +8,8 @@ import (
 	"crypto/x509"
 	"net"
 	"time"
+
+	"github.com/nightjar-cam/nightjar/uplink/hub/presence"
 )
 
 // MaxPacket is the largest MQTT packet taken.
@@ -28,6 +30,12 @@ func NeverLook(h *Hub) { h.pace = 24 * time.Hour }
 // LookOften shortens the time between two looks.
 func LookOften(h *Hub) { h.pace = 20 * time.Millisecond }
 
+// Nervous takes a camera for silent after 150 ms.
+func Nervous(h *Hub) { h.roster = presence.New(150 * time.Millisecond) }
+
+// MetricsTo has the hub keep its metrics in a file.
+func MetricsTo(path string) func(*Hub) { return func(h *Hub) { h.cfg.Metrics = path } }
+
 // Certify has the CA of the hub in dir sign any certificate.
 func Certify(dir string, template *x509.Certificate, key crypto.PublicKey) ([]byte, error) {
 	h := &Hub{cfg: Config{Dir: dir}}
@@ -39,6 +47,6 @@ func Certify(dir string, template *x509.Certificate, key crypto.PublicKey) ([]by
 
 // Accept runs the hub's accept loop on a listener.
 func Accept(ctx context.Context, h *Hub, l net.Listener) error {
-	f := &front{listener: l, tls: newServerTLS(h.server, h.ca), handshake: h.handshake, log: h.log, slots: make(chan struct{}, 1)}
+	f := &front{listener: l, tls: newServerTLS(h.server, h.ca), handshake: h.handshake, roster: h.roster, tally: h.tally, log: h.log, slots: make(chan struct{}, 1)}
 	return f.run(ctx)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/nightjar-cam/nightjar/keys"
 	"github.com/nightjar-cam/nightjar/keys/enroll"
 	"github.com/nightjar-cam/nightjar/uplink/hub/archive"
+	"github.com/nightjar-cam/nightjar/uplink/hub/presence"
 )
 
 // A front accepts connections, finds out who they are, and hands them to the broker or to enrolment.
@@ -26,6 +27,8 @@ type front struct {
 	tls       *serverTLS
 	handshake time.Duration // for the handshake and the MQTT CONNECT together
 	broker    *broker
+	roster    *presence.Roster
+	tally     *tally
 	issuer    enroll.Issuer
 	log       *slog.Logger
 	slots     chan struct{} // one for each open connection
@@ -128,7 +131,8 @@ func (f *front) serve(ctx context.Context, conn net.Conn) {
 	// A certificate counts for as long as it is valid, not for as long as the connection holds.
 	expiry := time.AfterFunc(time.Until(leaf.NotAfter), func() { conn.Close() })
 	defer expiry.Stop()
-	s := &session{Conn: tconn, device: leaf.Subject.CommonName}
+	device := leaf.Subject.CommonName
+	s := &session{Conn: tconn, device: device, heard: func() { f.roster.Heard(device, time.Now()) }}
 	f.mu.Lock()
 	f.sessions[s] = struct{}{}
 	f.mu.Unlock()
@@ -136,7 +140,10 @@ func (f *front) serve(ctx context.Context, conn net.Conn) {
 	f.mu.Lock()
 	delete(f.sessions, s)
 	f.mu.Unlock()
-	f.report(conn, s.device, end)
+	if s.online.Load() {
+		f.roster.Gone(device)
+	}
+	f.report(conn, device, end)
 }
 
 // live returns the sessions of the moment.
@@ -158,6 +165,7 @@ func (f *front) sweep(a *archive.Archive) {
 
 // report logs the one message about the end of a connection: a warning when this side ended it.
 func (f *front) report(conn net.Conn, device string, end *refusal) {
+	f.tally.end(end.code)
 	log := f.log.With("remote", conn.RemoteAddr().String())
 	if device != "" {
 		log = log.With("device", device)

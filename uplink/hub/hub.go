@@ -16,6 +16,7 @@
 //	tokens/               one file for each enrolment token, by the SHA-256 of its secret
 //	devices/              what devices sent: package archive
 //	incoming/, index.db   unfinished clips, and an index that can be made anew: package store
+//	status.json           what the running hub tells about itself: [ReadStatus]
 //
 // Every message about a connection that was turned away carries an attribute "code", see [Refused].
 package hub
@@ -33,6 +34,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/nightjar-cam/nightjar/uplink/hub/presence"
 	"github.com/nightjar-cam/nightjar/uplink/hub/store"
 )
 
@@ -55,11 +57,14 @@ type Config struct {
 	Listen         string // host:port
 	MaxClipBytes   int64  // largest sealed clip taken, in bytes; default 512 MiB
 	MaxConnections int    // open connections at a time, enrolled or not; default 256
+	Metrics        string // file to keep the metrics in, for node_exporter's textfile collector; "" for none
+
+	SilentAfter time.Duration // a camera that says nothing for longer is an alarm; default presence.Bound
 }
 
 // DefaultConfig returns the defaults; Dir and Listen have none.
 func DefaultConfig() Config {
-	return Config{MaxClipBytes: 512 << 20, MaxConnections: 256}
+	return Config{MaxClipBytes: 512 << 20, MaxConnections: 256, SilentAfter: presence.Bound}
 }
 
 // Validate fills in defaults and says what is wrong.
@@ -71,6 +76,9 @@ func (c *Config) Validate() error {
 	if c.MaxConnections == 0 {
 		c.MaxConnections = d.MaxConnections
 	}
+	if c.SilentAfter == 0 {
+		c.SilentAfter = d.SilentAfter
+	}
 	switch {
 	case c.Dir == "":
 		return errors.New("hub: no folder given")
@@ -80,6 +88,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("hub: largest clip of %d bytes", c.MaxClipBytes)
 	case c.MaxConnections < 1:
 		return fmt.Errorf("hub: at most %d connections", c.MaxConnections)
+	case c.SilentAfter < time.Second:
+		return fmt.Errorf("hub: cameras silent after %v: give a second or more", c.SilentAfter)
 	}
 	return nil
 }
@@ -93,6 +103,8 @@ type Hub struct {
 	receipt ed25519.PrivateKey
 	ready   chan struct{}
 	addr    net.Addr // valid once ready is closed
+	roster  *presence.Roster
+	tally   *tally
 
 	allow     func(device, topic string, write bool) bool // the access rule; tests see what happens without
 	handshake time.Duration                               // handshakeTimeout; shorter in tests
@@ -104,7 +116,8 @@ func New(cfg Config, log *slog.Logger) (*Hub, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	h := &Hub{cfg: cfg, log: log, ready: make(chan struct{}), allow: allowed, handshake: handshakeTimeout, pace: time.Second}
+	h := &Hub{cfg: cfg, log: log, ready: make(chan struct{}), roster: presence.New(cfg.SilentAfter), tally: newTally(),
+		allow: allowed, handshake: handshakeTimeout, pace: time.Second}
 	if err := h.loadKeys(); err != nil {
 		return nil, err
 	}
@@ -143,7 +156,7 @@ func (h *Hub) Run(ctx context.Context) (err error) {
 	h.addr = listener.Addr()
 
 	// What a device sent before the hub was told to stop is stored to its end.
-	broker, err := newBroker(newIngest(context.WithoutCancel(ctx), st, h.log), h.cfg.MaxConnections, h.allow)
+	broker, err := newBroker(newIngest(context.WithoutCancel(ctx), st, h.log), h)
 	if err != nil {
 		listener.Close()
 		return err
@@ -154,6 +167,8 @@ func (h *Hub) Run(ctx context.Context) (err error) {
 		tls:       newServerTLS(h.server, h.ca),
 		handshake: h.handshake,
 		broker:    broker,
+		roster:    h.roster,
+		tally:     h.tally,
 		issuer:    &issuer{ca: h.ca, store: st, tokens: tokensDir(h.cfg.Dir), receipt: h.receipt.Public().(ed25519.PublicKey), log: h.log},
 		log:       h.log,
 		slots:     make(chan struct{}, h.cfg.MaxConnections),
@@ -162,8 +177,11 @@ func (h *Hub) Run(ctx context.Context) (err error) {
 	close(h.ready)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return front.run(ctx) })
-	g.Go(func() error { return h.watch(ctx, front, st) })
-	return g.Wait()
+	w := h.newWatch(front, st)
+	g.Go(func() error { return w.run(ctx) })
+	err = g.Wait()
+	w.write(false)
+	return err
 }
 
 func tokensDir(dir string) string { return filepath.Join(dir, "tokens") }

@@ -75,15 +75,29 @@ func (l *Log) Coded() []Message {
 	return slices.DeleteFunc(slices.Clone(l.kept.messages), func(m Message) bool { return m.Level < slog.LevelWarn })
 }
 
-// Await returns the first warning with the code; the test fails when none comes within ten seconds.
+// Count returns how many messages of any level had the code.
+func (l *Log) Count(code string) (n int) {
+	l.kept.mu.Lock()
+	defer l.kept.mu.Unlock()
+	for _, m := range l.kept.messages {
+		if m.Code == code {
+			n++
+		}
+	}
+	return n
+}
+
+// Await returns the first message with the code; the test fails when none comes within ten seconds.
 func (l *Log) Await(t testing.TB, code string) Message {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		for _, m := range l.Coded() {
-			if m.Code == code {
-				return m
-			}
+		l.kept.mu.Lock()
+		i := slices.IndexFunc(l.kept.messages, func(m Message) bool { return m.Code == code })
+		if i >= 0 {
+			defer l.kept.mu.Unlock()
+			return l.kept.messages[i]
 		}
+		l.kept.mu.Unlock()
 	}
 	t.Fatalf("the hub logged no %q; it logged %+v", code, l.Coded())
 	return Message{}

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite", without cgo
@@ -42,7 +43,10 @@ PRAGMA user_version = 1;`
 const schemaVersion = 1
 
 // An index is the SQLite file. Its methods may be called from any goroutine.
-type index struct{ db *sql.DB }
+type index struct {
+	db           *sql.DB
+	clips, bytes atomic.Int64 // added by put
+}
 
 // openIndex opens or makes the index. A file that is damaged or of another version is made anew, empty.
 func openIndex(path string) (*index, error) {
@@ -100,7 +104,7 @@ func tryIndex(path string) (_ *index, err error) {
 	}
 	// Reads the table's root and so finds a file that is no database behind its header.
 	_, err = db.Exec("SELECT count(*) FROM records")
-	return &index{db}, err
+	return &index{db: db}, err
 }
 
 func (ix *index) close() error { return ix.db.Close() }
@@ -110,21 +114,32 @@ type execer interface {
 }
 
 // put adds a record, or leaves the equal one that is there.
-func (ix *index) put(ctx context.Context, e archive.Entry) error { return put(ctx, ix.db, e) }
+func (ix *index) put(ctx context.Context, e archive.Entry) error {
+	added, err := put(ctx, ix.db, e)
+	if c := e.Record.Clip; err == nil && added && c != nil {
+		ix.clips.Add(1)
+		ix.bytes.Add(c.Body.Size + c.Details.Size)
+	}
+	return err
+}
 
-func put(ctx context.Context, db execer, e archive.Entry) error {
+// Stored returns how many clips, and bytes of them, have been stored since the store was opened.
+func (s *Store) Stored() (clips, bytes int64) { return s.index.clips.Load(), s.index.bytes.Load() }
+
+func put(ctx context.Context, db execer, e archive.Entry) (added bool, err error) {
 	r := e.Record
 	start, clip, duration, bytes := r.Time, sql.NullString{}, int64(0), int64(0)
 	if c := r.Clip; c != nil {
 		start, clip = c.Start, sql.NullString{String: c.ID, Valid: true}
 		duration, bytes = c.DurationUS, c.Body.Size+c.Details.Size
 	}
-	_, err := db.ExecContext(ctx, `INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (device, seq) DO NOTHING`,
+	res, err := db.ExecContext(ctx, `INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (device, seq) DO NOTHING`,
 		r.Device, int64(r.Seq), hash(e.JWS), string(r.Kind), clip, start.UnixMilli(), duration, bytes, e.Stored.UnixMilli())
 	if err != nil {
-		return fmt.Errorf("index record %d of %s: %w", r.Seq, r.Device, err)
+		return false, fmt.Errorf("index record %d of %s: %w", r.Seq, r.Device, err)
 	}
-	return nil
+	n, err := res.RowsAffected()
+	return n > 0, err
 }
 
 // rebuild replaces the device's rows by what its record files say. Damaged records are left out.
@@ -139,7 +154,7 @@ func (ix *index) rebuild(ctx context.Context, d *archive.Device, log *slog.Logge
 	}
 	for e, err := range d.Records() {
 		if err == nil {
-			err = put(ctx, tx, e)
+			_, err = put(ctx, tx, e)
 		}
 		if err != nil {
 			log.Warn("record is not indexed", "code", "index-skipped", "device", d.ID, "seq", e.Seq, "err", err)

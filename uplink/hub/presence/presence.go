@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package presence judges which cameras are alive: [New] a roster, tell it who [Roster.Connected], who was
+// [Roster.Heard] and who is [Roster.Gone], and ask [Roster.Check] regularly. A camera of which nothing was
+// heard for longer than the bound is silent, whatever its connection looks like: a cut cable, a jammed
+// radio and a stolen camera leave connections that seem to be open. Each silence is one event, and so is
+// its end.
+//
+// The package has no clock: every time is given to it, and only differences count. Its methods may be
+// called from any goroutine.
+package presence
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Bound is how long a camera may say nothing: with a look each second it is an alarm within 30 s. A camera
+// pings more often than that.
+const Bound = 25 * time.Second
+
+// Grace is how much longer it may take at the start of a hub: cameras that waited for it come back over a
+// minute and a half, so that they do not all come at once.
+const Grace = 90 * time.Second
+
+// A Camera is what is known of one.
+type Camera struct {
+	Device    string    `json:"device"`
+	Connected bool      `json:"connected"`
+	Silent    bool      `json:"silent"`         // for longer than the bound
+	Heard     time.Time `json:"heard,omitzero"` // last sign of life; zero when there never was one
+}
+
+// An Event is the beginning of a silence (Silent is set) or its end.
+type Event struct {
+	Camera
+	For time.Duration // how long nothing has been, or had been, heard
+}
+
+type state struct {
+	Camera
+	sessions int       // connections of the moment; two when a new one takes over
+	due      time.Time // silent when nothing is heard until then
+	quiet    time.Time // since when, for Event.For
+}
+
+// A Roster knows the cameras that are expected to be there.
+type Roster struct {
+	bound  time.Duration
+	mu     sync.Mutex
+	states map[string]*state
+}
+
+// New returns an empty roster; bound is [Bound] but in tests.
+func New(bound time.Duration) *Roster {
+	return &Roster{bound: bound, states: map[string]*state{}}
+}
+
+// Expect makes devices the cameras that must be alive from now on: new ones have grace beyond the bound to
+// be heard first, those that are not named are forgotten. heard is when a new one was heard last, zero for
+// never.
+func (r *Roster) Expect(devices []string, heard map[string]time.Time, grace time.Duration, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	want := map[string]bool{}
+	for _, id := range devices {
+		want[id] = true
+		if r.states[id] == nil {
+			r.states[id] = &state{Camera: Camera{Device: id, Heard: heard[id]}, due: now.Add(r.bound + grace), quiet: now}
+		}
+	}
+	maps.DeleteFunc(r.states, func(id string, s *state) bool { return !want[id] && s.sessions == 0 })
+}
+
+// Connected says that a camera has a session.
+func (r *Roster) Connected(id string, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.states[id] == nil { // enrolled a moment ago
+		r.states[id] = &state{Camera: Camera{Device: id}, quiet: now}
+	}
+	r.states[id].sessions++
+	r.hear(id, now)
+}
+
+// Gone says that a session ended. That is no alarm yet: it may come back at once.
+func (r *Roster) Gone(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.states[id]; s != nil && s.sessions > 0 {
+		s.sessions--
+	}
+}
+
+// Heard says that bytes came from the camera.
+func (r *Roster) Heard(id string, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hear(id, now)
+}
+
+func (r *Roster) hear(id string, now time.Time) {
+	if s := r.states[id]; s != nil {
+		s.Heard, s.due = now, now.Add(r.bound)
+	}
+}
+
+// Check returns what changed since the last call, by device.
+func (r *Roster) Check(now time.Time) (events []Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.states {
+		silent := now.After(s.due)
+		switch {
+		case silent && !s.Silent:
+			s.Silent = true
+			if heard := s.due.Add(-r.bound); !s.Heard.IsZero() && heard.After(s.quiet) {
+				s.quiet = heard
+			}
+			events = append(events, Event{s.camera(), now.Sub(s.quiet)})
+		case !silent && s.Silent:
+			s.Silent = false
+			events = append(events, Event{s.camera(), s.Heard.Sub(s.quiet)})
+		}
+	}
+	slices.SortFunc(events, func(a, b Event) int { return strings.Compare(a.Device, b.Device) })
+	return events
+}
+
+func (s *state) camera() Camera {
+	c := s.Camera
+	c.Connected = s.sessions > 0
+	return c
+}
+
+// Cameras returns all, by device.
+func (r *Roster) Cameras() []Camera {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]Camera, 0, len(r.states)) // an empty list is [] in JSON, not null
+	for _, s := range r.states {
+		all = append(all, s.camera())
+	}
+	slices.SortFunc(all, func(a, b Camera) int { return strings.Compare(a.Device, b.Device) })
+	return all
+}
