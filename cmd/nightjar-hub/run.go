@@ -13,25 +13,29 @@ import (
 )
 
 func runCommand() cli.Command {
-	var dir, listen string
+	var cfg hub.Config
 	var level slog.Level
 	return cli.Command{
 		Name:  "run",
-		Usage: "nightjar-hub run --dir DIR [--listen HOST:PORT] [--log LEVEL]",
+		Usage: "nightjar-hub run --dir DIR [--listen HOST:PORT] [--metrics FILE] [--log LEVEL] [FLAG]...",
 		Short: "Serve cameras until told to stop",
 		Long: `Serves enrolment and MQTT on one port, TLS 1.3 only. Logs to stderr; SIGINT or SIGTERM ends it in good order.
 Under systemd it belongs into a unit of Type=notify.`,
 		Flags: func(f *flag.FlagSet) {
-			f.StringVar(&dir, "dir", "", "folder that init made")
-			f.StringVar(&listen, "listen", ":8883", "address `HOST:PORT` to listen on; port 0 takes any free one and logs it")
+			cfg = hub.DefaultConfig()
+			f.StringVar(&cfg.Dir, "dir", "", "folder that init made")
+			f.StringVar(&cfg.Listen, "listen", ":8883", "address `HOST:PORT` to listen on; port 0 takes any free one and logs it")
+			f.StringVar(&cfg.Metrics, "metrics", "", "keep Prometheus metrics in `FILE`, named *.prom, for node_exporter's textfile collector")
+			f.DurationVar(&cfg.SilentAfter, "silent-after", cfg.SilentAfter, "a camera that says nothing for this `DURATION` is an alarm")
+			f.IntVar(&cfg.MaxConnections, "max-connections", cfg.MaxConnections, "open connections at a time, `N`, those of strangers too")
 			f.TextVar(&level, "log", slog.LevelInfo, "least `LEVEL` to log: debug, info, warn or error")
 		},
 		Run: func(ctx context.Context, env *cli.Env, _ []string) error {
-			if dir == "" {
+			if cfg.Dir == "" {
 				return cli.Usagef("run needs --dir")
 			}
 			log := cli.Log(env.Stderr, level)
-			h, err := hub.New(hub.Config{Dir: dir, Listen: listen}, log)
+			h, err := hub.New(cfg, log)
 			if err != nil {
 				return err
 			}

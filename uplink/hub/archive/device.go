@@ -5,7 +5,9 @@ package archive
 import (
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -148,4 +150,27 @@ func (d *Device) seqs() ([]uint64, error) {
 	}
 	slices.Sort(seqs)
 	return seqs, nil
+}
+
+// Usage returns how many sealed clips of the device are in the store, and how many bytes these and their
+// details take.
+func (d *Device) Usage() (clips int, bytes int64, err error) {
+	entries, err := os.ReadDir(filepath.Join(d.dir, clipsDir))
+	if err != nil {
+		return 0, 0, fmt.Errorf("list clips of %s: %w", d.ID, err)
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed meanwhile
+		}
+		if err != nil {
+			return 0, 0, fmt.Errorf("list clips of %s: %w", d.ID, err)
+		}
+		bytes += info.Size()
+		if strings.HasSuffix(e.Name(), clipSuffix) {
+			clips++
+		}
+	}
+	return clips, bytes, nil
 }
