@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// The protected headers of the two statements. They are compared byte by byte: there is one way to write each, so a record
+// The protected headers of records and receipts; a tombstone has its own. They are compared byte by byte: there is one way to write each, so a record
 // never verifies as a receipt and no other algorithm can be asked for (RFC 8725, 3.1).
 const (
 	recordHeader  = `{"alg":"EdDSA","typ":"nightjar-record+jws"}`
