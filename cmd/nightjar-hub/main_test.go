@@ -17,11 +17,13 @@ import (
 	"github.com/nightjar-cam/nightjar/keys/enroll"
 )
 
-// The scripts in testdata run the real main; enrol is the camera's side of an enrolment.
+// The scripts in testdata run the real main; enrol is the camera's side of an enrolment,
+// fill what a camera has sent.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"nightjar-hub": main,
 		"enrol":        enrol,
+		"fill":         fill,
 	})
 }
 

@@ -63,6 +63,7 @@ type clip struct {
 	device  *archive.Device
 	seq     uint64
 	evicted uint64 // the record that declares its body lost, 0 for none
+	removed bool   // the hub says, signed, that it removed it
 
 	arriving *archive.Arriving // its body is on the camera; nil when the hub has taken it
 }
@@ -97,7 +98,7 @@ func (s *source) clips() ([]clip, error) {
 				errs = append(errs, fmt.Errorf("camera %s: %w", d.ID, err))
 			case e.Record.Clip != nil:
 				byID[e.Record.Clip.ID] = len(all)
-				all = append(all, clip{Clip: e.Record.Clip, device: d, seq: e.Seq})
+				all = append(all, clip{Clip: e.Record.Clip, device: d, seq: e.Seq, removed: d.Gone(e)})
 			case e.Record.Loss.Reason == record.Evicted:
 				if i, ok := byID[e.Record.Loss.Clip]; ok {
 					all[i].evicted = e.Seq

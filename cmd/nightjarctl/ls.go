@@ -22,10 +22,11 @@ import (
 
 // row is a clip in the answer of ls. The last four come from the sealed details and need the owner's key.
 type row struct {
-	Device     string    `json:"device"`
-	ID         string    `json:"id"`
-	Seq        uint64    `json:"seq"`
-	State      string    `json:"state"`            // stored, camera (its body is still there), evicted (declared lost), or missing
+	Device string `json:"device"`
+	ID     string `json:"id"`
+	Seq    uint64 `json:"seq"`
+	// stored, camera (its body is still there), evicted (the camera declared it lost), removed (by the hub, with a tombstone), or missing
+	State      string    `json:"state"`
 	Upload     string    `json:"upload,omitempty"` // of a clip on the camera, when it comes: now, idle, request or never
 	Start      time.Time `json:"start"`
 	Quality    string    `json:"quality"` // of the start: synced, free or unset
@@ -133,6 +134,8 @@ func (c clip) state() string {
 		return "stored"
 	case c.evicted > 0:
 		return "evicted"
+	case c.removed:
+		return "removed"
 	}
 	return "missing"
 }

@@ -18,6 +18,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"nightjarctl": main,
+		"entomb":      entomb,
 		"makestore":   makestore,
 		"flip":        flip,
 	})

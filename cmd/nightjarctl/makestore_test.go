@@ -4,11 +4,13 @@ package main
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 	"github.com/nightjar-cam/nightjar/keys/record"
 	"github.com/nightjar-cam/nightjar/keys/seal"
 	"github.com/nightjar-cam/nightjar/uplink/hub/archive"
+	"github.com/nightjar-cam/nightjar/uplink/hub/store"
 )
 
 // makestore DIR RECIPIENT [arriving] makes a hub's folder as two cameras fill it, sealed to RECIPIENT:
@@ -136,4 +139,18 @@ func (c *camera) evict(id string) {
 	must(os.Remove(archive.ClipPath(c.dir(), id)))
 	must(os.Remove(archive.DetailsPath(c.dir(), id)))
 	c.sign(record.Record{Kind: record.KindLoss, Loss: &record.Loss{Reason: record.Evicted, Clip: id, From: noon, To: noon.Add(time.Minute), Frames: 310}})
+}
+
+// entomb DIR CAMERA SEQ removes the clip of a record as a hub does.
+func entomb() {
+	a, err := archive.Open(os.Args[1])
+	must(err)
+	d, err := a.Device(os.Args[2])
+	must(err)
+	seq, err := strconv.ParseUint(os.Args[3], 10, 64)
+	must(err)
+	e, err := d.Entry(seq)
+	must(err)
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	must(store.NewSexton(os.Args[1], key).Remove(d, e, record.Aged, noon))
 }

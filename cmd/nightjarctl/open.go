@@ -41,8 +41,9 @@ four or more digits of its id. A file appears only when the camera's signature o
 and SHA-256 of the sealed clip are right; nothing is left of one that is not. With --sheet six pictures of
 each clip are written beside it as a JPEG.
 
-Clips that are still on the camera, and those that it had to give up for want of room, and declared, are told
-and passed over by --all; with --sheet their pictures are written if they are here.`,
+Clips that are still on the camera, those that it had to give up for want of room, and declared, and those
+that the hub removed are told and passed over by --all; with --sheet their pictures are written if they are
+here.`,
 		Args: -1,
 		Flags: func(f *flag.FlagSet) {
 			from.flags(f)
@@ -129,7 +130,7 @@ type opener struct {
 	talk  io.Writer
 }
 
-// openAll goes on after a clip that cannot be opened. With pass, evicted clips are no error.
+// openAll goes on after a clip that cannot be opened. With pass, evicted and removed clips are no error.
 func (o opener) openAll(clips []clip, pass bool) ([]opened, error) {
 	done := []opened{}
 	if err := os.MkdirAll(o.dir, 0o700); err != nil {
@@ -170,6 +171,8 @@ func (c clip) absent() error {
 		return fmt.Errorf("clip %s is still on the camera: its upload policy is %s", c.ID, cli.Printable(c.arriving.Hold))
 	case "evicted":
 		return fmt.Errorf("clip %s is gone: the camera declared it evicted in record %d", c.ID, c.evicted)
+	case "removed":
+		return fmt.Errorf("clip %s is gone: the hub removed it and signed that it did", c.ID)
 	}
 	return nil
 }

@@ -29,7 +29,8 @@ func verifyCommand() cli.Command {
 		Short: "Check signatures, chain and files, and name every gap",
 		Long: `Reads everything the hub has stored and checks it against what the cameras signed: each record's signature,
 its place in the chain, the size and SHA-256 of each sealed file. Every gap and every wrong file is named,
-and the exit code is 1. Clips that are still on a camera are no gap. Losses that a camera itself declared are named too; they are no fault of the store.
+and the exit code is 1. Clips that are still on a camera are no gap. Losses that a camera itself declared are
+named too, and so are clips that the hub removed and signed for; they are no fault of the store.
 
 No key is needed. All of it rests on the camera's identity: compare the fingerprint with the one that
 "nightjar enroll" printed. Records missing at the end of the chain cannot be seen from here.`,
@@ -77,6 +78,9 @@ func describe(w io.Writer, reports []verified) error {
 				fmt.Fprintf(w, ", %d frames", l.Loss.Frames)
 			}
 			fmt.Fprintf(w, ", %s to %s\n", l.Loss.From.UTC().Format("2006-01-02 15:04:05Z"), l.Loss.To.UTC().Format("2006-01-02 15:04:05Z"))
+		}
+		for _, g := range r.Removals {
+			fmt.Fprintf(w, "  removed by the hub: clip %s of record %d, %s, %s\n", g.Clip, g.Seq, g.Removed.UTC().Format("2006-01-02 15:04:05Z"), cli.Printable(g.Reason))
 		}
 		for _, p := range r.Problems {
 			fmt.Fprintf(w, "  %s\n", cli.Printable(p.String()))

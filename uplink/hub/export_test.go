@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nightjar-cam/nightjar/uplink/hub/presence"
+	"github.com/nightjar-cam/nightjar/uplink/hub/store"
 )
 
 // MaxPacket is the largest MQTT packet taken.
@@ -35,6 +36,9 @@ func Nervous(h *Hub) { h.roster = presence.New(150 * time.Millisecond) }
 
 // MetricsTo has the hub keep its metrics in a file.
 func MetricsTo(path string) func(*Hub) { return func(h *Hub) { h.cfg.Metrics = path } }
+
+// Retain sets how long clips are kept.
+func Retain(r store.Retention) func(*Hub) { return func(h *Hub) { h.cfg.Retention = r } }
 
 // Certify has the CA of the hub in dir sign any certificate.
 func Certify(dir string, template *x509.Certificate, key crypto.PublicKey) ([]byte, error) {

@@ -59,7 +59,8 @@ type Config struct {
 	MaxConnections int    // open connections at a time, enrolled or not; default 256
 	Metrics        string // file to keep the metrics in, for node_exporter's textfile collector; "" for none
 
-	SilentAfter time.Duration // a camera that says nothing for longer is an alarm; default presence.Bound
+	Retention   store.Retention // how long clips are kept; default: for ever
+	SilentAfter time.Duration   // a camera that says nothing for longer is an alarm; default presence.Bound
 }
 
 // DefaultConfig returns the defaults; Dir and Listen have none.
@@ -88,6 +89,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("hub: largest clip of %d bytes", c.MaxClipBytes)
 	case c.MaxConnections < 1:
 		return fmt.Errorf("hub: at most %d connections", c.MaxConnections)
+	case c.Retention.MaxAge < 0 || c.Retention.DeviceBytes < 0 || c.Retention.TotalBytes < 0:
+		return errors.New("hub: clips cannot be kept for less than nothing")
 	case c.SilentAfter < time.Second:
 		return fmt.Errorf("hub: cameras silent after %v: give a second or more", c.SilentAfter)
 	}
@@ -179,6 +182,7 @@ func (h *Hub) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return front.run(ctx) })
 	w := h.newWatch(front, st)
 	g.Go(func() error { return w.run(ctx) })
+	g.Go(func() error { return h.retain(ctx, st) })
 	err = g.Wait()
 	w.write(false)
 	return err

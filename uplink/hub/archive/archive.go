@@ -7,8 +7,10 @@
 //	devices/<device>/device.json                the device: name, identity, date of enrolment
 //	devices/<device>/revoked.json               there when the device is revoked: since when, and why
 //	devices/<device>/records/<seq>.jws          signed record, compact JWS, seq with 8 digits or more
+//	devices/<device>/tombstones/<seq>.jws       the hub's signed word that it removed the record's clip, and why
 //	devices/<device>/clips/<clip>.mp4.age       the sealed clip of a record
 //	devices/<device>/clips/<clip>.details.age   the sealed details of the clip
+//	receipt.pub                                 public keys that tombstones verify with
 //
 // The presence of a record file is what commits a clip: the hub writes it last. A clip file without a
 // record is what a crash leaves, and the next offer of the same clip completes it.

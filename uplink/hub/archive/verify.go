@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/nightjar-cam/nightjar/keys/record"
 )
@@ -24,7 +25,8 @@ const (
 	Gap      Fault = "gap"      // records Seq..To are not in the store
 	Fork     Fault = "fork"     // the record names another predecessor than the one stored
 	Unsigned Fault = "unsigned" // the record is damaged, or not signed by the device
-	Missing  Fault = "missing"  // a file of the clip is not there, and no later record declares it evicted
+	Missing  Fault = "missing"  // a file of the clip is not there, and neither a later record nor a tombstone says why
+	Forged   Fault = "forged"   // the clip's tombstone is damaged, or not the hub's
 	Size     Fault = "size"     // a file of the clip has another size than its record says
 	Hash     Fault = "hash"     // a file of the clip has another SHA-256 than its record says
 	Repeated Fault = "repeated" // two records carry the same clip id
@@ -49,6 +51,14 @@ type Declared struct {
 	Loss record.Loss `json:"loss"`
 }
 
+// A Removal is a clip that the hub removed and says so, signed. It is not a problem either.
+type Removal struct {
+	Seq     uint64    `json:"seq"`
+	Clip    string    `json:"clip"`
+	Removed time.Time `json:"removed"`
+	Reason  string    `json:"reason"`
+}
+
 // A Report is what [Device.Verify] found.
 type Report struct {
 	Device   string     `json:"device"`
@@ -58,10 +68,11 @@ type Report struct {
 	Arriving int        `json:"arriving"` // clips that are not stored yet: the camera has them
 	Head     uint64     `json:"head"`     // highest sequence number
 	Losses   []Declared `json:"losses"`
+	Removals []Removal  `json:"removals"`
 	Problems []Problem  `json:"problems"`
 }
 
-// OK reports whether nothing is wrong. Declared losses are not wrong.
+// OK reports whether nothing is wrong. Declared losses and removals are not wrong.
 func (r Report) OK() bool { return len(r.Problems) == 0 }
 
 // Verify reads everything the store holds of the device: each record's signature and its place in the
@@ -70,7 +81,8 @@ func (r Report) OK() bool { return len(r.Problems) == 0 }
 // be seen from here: only the camera, or its next record, knows that there were more. The clip that a
 // running hub is just committing may show up as a stray file.
 func (d *Device) Verify(ctx context.Context) (Report, error) {
-	v := verifier{d: d, report: Report{Device: d.ID}, clips: map[string]uint64{}, evicted: map[string]uint64{}, arriving: map[string]bool{}}
+	v := verifier{d: d, report: Report{Device: d.ID}, clips: map[string]uint64{}, evicted: map[string]uint64{},
+		arriving: map[string]bool{}, removed: map[string]bool{}}
 	// Looked at first: what is committed meanwhile is seen twice, and not left out.
 	arriving, err := d.Arriving()
 	if err != nil {
@@ -97,7 +109,7 @@ func (d *Device) Verify(ctx context.Context) (Report, error) {
 	if err := v.bodies(ctx); err != nil {
 		return v.report, err
 	}
-	return v.report, errors.Join(v.strays(recordsDir), v.strays(clipsDir))
+	return v.report, errors.Join(v.strays(recordsDir), v.strays(clipsDir), v.strays(tombstonesDir))
 }
 
 type verifier struct {
@@ -107,6 +119,7 @@ type verifier struct {
 	held    []Entry           // records of clips, without their JWS
 	clips   map[string]uint64 // clip id -> seq of its record
 	evicted map[string]uint64 // clip id -> seq of the last record that declares it evicted
+	removed map[string]bool   // clip ids that have a tombstone
 
 	arriving map[string]bool // clip id of those that are not stored
 }
@@ -142,6 +155,7 @@ func (v *verifier) stored(e Entry, err error) {
 			return
 		}
 		v.clips[c.ID] = e.Seq
+		v.tombstone(e)
 		e.JWS = nil
 		v.held = append(v.held, e)
 	}
@@ -170,6 +184,17 @@ func (v *verifier) link(e Entry, err error) {
 	}
 	hash := record.Hash(e.JWS)
 	v.prev = hex.EncodeToString(hash[:])
+}
+
+func (v *verifier) tombstone(e Entry) {
+	t, err := v.d.Tombstone(e)
+	switch {
+	case err == nil:
+		v.removed[t.Clip] = true
+		v.report.Removals = append(v.report.Removals, Removal{t.Seq, t.Clip, t.Removed, t.Reason})
+	case !errors.Is(err, fs.ErrNotExist):
+		v.problem(Forged, e.Seq, e.Record.Clip.ID, "%v", err).Path = TombstonePath(v.d.dir, e.Seq)
+	}
 }
 
 // bodies checks the two files of every clip.
@@ -201,7 +226,7 @@ func (v *verifier) bodies(ctx context.Context) error {
 func (v *verifier) body(seq uint64, clip, path string, want record.Part) (bool, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if v.evicted[clip] <= seq {
+		if v.evicted[clip] <= seq && !v.removed[clip] {
 			v.problem(Missing, seq, clip, "%s of record %d is not there", path, seq).Path = path
 		}
 		return false, nil
@@ -229,6 +254,9 @@ func (v *verifier) body(seq uint64, clip, path string, want record.Part) (bool, 
 // strays names the files in a folder of the device that no record accounts for.
 func (v *verifier) strays(dir string) error {
 	entries, err := os.ReadDir(filepath.Join(v.d.dir, dir))
+	if dir == tombstonesDir {
+		entries, err = noFolder(entries, err) // nothing was ever removed
+	}
 	if err != nil {
 		return fmt.Errorf("look for stray files of %s: %w", v.d.ID, err)
 	}
@@ -245,8 +273,11 @@ func (v *verifier) strays(dir string) error {
 	for id := range v.arriving { // by a commit that was cut off
 		known[id+clipSuffix], known[id+detailsSuffix] = dir == clipsDir, dir == clipsDir
 	}
-	for id := range v.clips {
+	for id, seq := range v.clips {
 		known[id+clipSuffix], known[id+detailsSuffix] = dir == clipsDir, dir == clipsDir
+		if dir == tombstonesDir {
+			known[filepath.Base(TombstonePath(v.d.dir, seq))] = true
+		}
 	}
 	for _, e := range entries {
 		if !known[e.Name()] {

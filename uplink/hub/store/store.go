@@ -121,6 +121,7 @@ func open(ctx context.Context, dir string, cfg Config, d disk) (_ *Store, err er
 	if s.index, err = openIndex(filepath.Join(dir, indexFile)); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", dir, err)
 	}
+	s.reserve()
 	return s, s.recover(ctx)
 }
 
