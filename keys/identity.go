@@ -65,9 +65,49 @@ func (i Identity) LogValue() slog.Value       { return slog.StringValue(i.String
 type Credential struct {
 	Device     string            // the id that the hub knows the device by
 	TLS        tls.Certificate   // operational certificate and key
-	CA         *x509.Certificate // the hub's CA, the only one trusted
+	CA         *x509.Certificate // the hub's CA; it and NextCA are the only ones trusted
 	ReceiptKey ed25519.PublicKey // verifies the hub's receipts
 	Hub        string            // host:port
+
+	// The hub's spares. They take over when the hub rotates its keys, and the device that is told so knows them already.
+	NextCA         *x509.Certificate // nil: none
+	NextReceiptKey ed25519.PublicKey // nil: none
+}
+
+// CAs returns the certificate authorities that a hub's certificate may be of.
+func (c Credential) CAs() []*x509.Certificate {
+	if c.NextCA == nil {
+		return []*x509.Certificate{c.CA}
+	}
+	return []*x509.Certificate{c.CA, c.NextCA}
+}
+
+// ReceiptKeys returns the keys that a receipt may be signed with.
+func (c Credential) ReceiptKeys() []ed25519.PublicKey {
+	if c.NextReceiptKey == nil {
+		return []ed25519.PublicKey{c.ReceiptKey}
+	}
+	return []ed25519.PublicKey{c.ReceiptKey, c.NextReceiptKey}
+}
+
+// SetNext sets the hub's spares from what it sent, or a file holds: a CA in DER and an Ed25519 key, either may be empty.
+func (c *Credential) SetNext(ca, receiptKey []byte) (err error) {
+	c.NextCA, c.NextReceiptKey = nil, nil
+	if len(ca) > 0 {
+		if c.NextCA, err = x509.ParseCertificate(ca); err != nil {
+			return fmt.Errorf("next CA: %w", err)
+		}
+		if !c.NextCA.IsCA {
+			return errors.New("next CA: the certificate is not one of a CA")
+		}
+	}
+	if len(receiptKey) > 0 {
+		if len(receiptKey) != ed25519.PublicKeySize {
+			return fmt.Errorf("next receipt key of %d bytes", len(receiptKey))
+		}
+		c.NextReceiptKey = receiptKey
+	}
+	return nil
 }
 
 // String names the device and its hub.
@@ -78,11 +118,13 @@ func (c Credential) Format(f fmt.State, _ rune)   { io.WriteString(f, c.String()
 func (c Credential) LogValue() slog.Value         { return slog.StringValue(c.String()) }
 func (c Credential) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// ClientTLS returns the configuration to reach the hub with: TLS 1.3, the hub's CA and no other, our certificate always. The
+// ClientTLS returns the configuration to reach the hub with: TLS 1.3, the hub's CA or its spare and no other, our certificate always. The
 // certificate needs its Leaf.
 func (c Credential) ClientTLS() *tls.Config {
 	roots := x509.NewCertPool()
-	roots.AddCert(c.CA)
+	for _, ca := range c.CAs() {
+		roots.AddCert(ca)
+	}
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13,
 		RootCAs:    roots,

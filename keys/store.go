@@ -14,6 +14,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 )
 
 // Files of a store.
@@ -59,7 +61,28 @@ func (s *Store) open() error {
 	if !info.IsDir() {
 		return fmt.Errorf("%s is not a folder", s.dir)
 	}
-	return private(s.dir, info)
+	if err := private(s.dir, info); err != nil {
+		return err
+	}
+	return s.clear()
+}
+
+// clear removes what a cut left half written: it holds keys. A file of this hour may be another process' at work.
+func (s *Store) clear() error {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || !strings.HasPrefix(e.Name(), ".") || time.Since(info.ModTime()) < time.Hour {
+			continue
+		}
+		if err := os.Remove(filepath.Join(s.dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // private refuses a file or folder that group or others have any right to.
@@ -121,19 +144,29 @@ type credentialJSON struct {
 	Key         []byte `json:"key"` // PKCS #8
 	CA          []byte `json:"ca"`
 	ReceiptKey  []byte `json:"receipt_key"`
+
+	NextCA         []byte `json:"next_ca,omitempty"`
+	NextReceiptKey []byte `json:"next_receipt_key,omitempty"`
 }
 
 // SaveCredential replaces the credential.
-func (s *Store) SaveCredential(c Credential) error {
+func (s *Store) SaveCredential(c Credential) error { return s.saveCredential(c, os.Rename) }
+
+func (s *Store) saveCredential(c Credential, place func(from, to string) error) error {
 	key, err := x509.MarshalPKCS8PrivateKey(c.TLS.PrivateKey)
 	if err != nil {
 		return fmt.Errorf("save credential: %w", err)
 	}
-	text, err := json.Marshal(credentialJSON{c.Device, c.Hub, c.TLS.Certificate[0], key, c.CA.Raw, c.ReceiptKey})
+	j := credentialJSON{Device: c.Device, Hub: c.Hub, Certificate: c.TLS.Certificate[0], Key: key, CA: c.CA.Raw, ReceiptKey: c.ReceiptKey,
+		NextReceiptKey: c.NextReceiptKey}
+	if c.NextCA != nil {
+		j.NextCA = c.NextCA.Raw
+	}
+	text, err := json.Marshal(j)
 	if err != nil {
 		return fmt.Errorf("save credential: %w", err)
 	}
-	if err := s.write(credentialFile, text, os.Rename); err != nil {
+	if err := s.write(credentialFile, text, place); err != nil {
 		return fmt.Errorf("save credential: %w", err)
 	}
 	return nil
@@ -182,13 +215,14 @@ func parseCredential(text []byte) (Credential, error) {
 	if len(j.ReceiptKey) != ed25519.PublicKeySize {
 		return Credential{}, fmt.Errorf("receipt key of %d bytes", len(j.ReceiptKey))
 	}
-	return Credential{
+	c := Credential{
 		Device:     j.Device,
 		TLS:        tls.Certificate{Certificate: [][]byte{j.Certificate}, PrivateKey: signer, Leaf: leaf},
 		CA:         ca,
 		ReceiptKey: j.ReceiptKey,
 		Hub:        j.Hub,
-	}, nil
+	}
+	return c, c.SetNext(j.NextCA, j.NextReceiptKey)
 }
 
 // Recipients returns the recipients file. It is an error wrapping fs.ErrNotExist when nobody was set yet.

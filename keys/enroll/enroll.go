@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package enroll makes a new device known to a hub. The device calls [Enroll] with a [Token] that the hub's owner made; the
-// hub calls [Serve] for each connection that asks for the protocol [ALPN], with an [Issuer] that decides.
+// Package enroll makes a new device known to a hub, and keeps its certificate fresh. A new device calls [Enroll] with a [Token]
+// that the hub's owner made, an enrolled one runs a [Renewal]; the hub calls [Serve] for a connection that asks for the
+// protocol [ALPN], and [ServeRenewal] for [RenewALPN], with an [Issuer] that decides.
 //
 // Over TLS 1.3 without a client certificate, one message goes each way. The token pins the hub's CA and holds a secret that
-// works once. The device sends a certificate request and proves that it holds its identity; no private key is ever sent.
+// works once; in a renewal the credential pins it, and the identity alone speaks for the device, however old its certificate
+// is. The device sends a certificate request and proves that it holds its identity; no private key is ever sent.
 package enroll
 
 import (
@@ -45,39 +47,56 @@ func Enroll(ctx context.Context, addr string, token Token, identity keys.Identit
 }
 
 func enrol(ctx context.Context, addr string, token Token, identity keys.Identity) (keys.Credential, error) {
+	secret := token.Secret[:]
+	return exchange(ctx, openTCP, addr, ALPN,
+		func(chain []*x509.Certificate) (*x509.Certificate, error) { return verifyPinned(chain, token.CA) },
+		func(_ *tls.Conn, csr []byte) (any, error) {
+			proof := identity.Sign(proofText(secret, csr))
+			return Request{Version: version, Secret: secret, CSR: csr, Identity: identity.Public(), Proof: proof}, nil
+		})
+}
+
+// opener makes the connection that TLS is spoken over; ctx ends the attempt, not the connection.
+type opener func(ctx context.Context, network, addr string) (net.Conn, error)
+
+var openTCP opener = new(net.Dialer).DialContext
+
+// exchange makes a key and has the hub certify it. verify returns the CA that the server's chain leads to; ask makes the
+// request. Nothing is sent to a server that verify refused.
+func exchange(ctx context.Context, open opener, addr, protocol string, verify func([]*x509.Certificate) (*x509.Certificate, error),
+	ask func(conn *tls.Conn, csr []byte) (any, error)) (keys.Credential, error) {
 	var none keys.Credential
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, csr, err := newRequest()
 	if err != nil {
 		return none, err
 	}
-	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "nightjar camera"}}, key)
+	raw, err := open(ctx, "tcp", addr)
 	if err != nil {
 		return none, err
 	}
+	defer raw.Close()
+	defer context.AfterFunc(ctx, func() { raw.SetDeadline(time.Now()) })()
 	var ca *x509.Certificate
-	dialer := tls.Dialer{Config: &tls.Config{
+	conn := tls.Client(raw, &tls.Config{
 		MinVersion: tls.VersionTLS13,
-		NextProtos: []string{ALPN},
+		NextProtos: []string{protocol},
 		ServerName: keys.HubName,
-		// The CA is known by its hash only, so crypto/tls cannot verify the chain; VerifyConnection does.
+		// crypto/tls knows one clock and full roots; here the CA may be known by its hash, and the clock is not to be trusted.
 		InsecureSkipVerify: true,
 		VerifyConnection: func(cs tls.ConnectionState) (err error) {
-			ca, err = verifyPinned(cs.PeerCertificates, token.CA)
+			ca, err = verify(cs.PeerCertificates)
 			return err
 		},
-	}}
-	conn, err := dialer.DialContext(ctx, "tcp", addr)
+	})
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return none, err
+	}
+	request, err := ask(conn, csr)
 	if err != nil {
 		return none, err
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })()
-
-	secret := token.Secret[:]
-	request := Request{Version: version, Secret: secret, CSR: csr, Identity: identity.Public(), Proof: identity.Sign(proofText(secret, csr))}
 	if err := write(conn, request); err != nil {
 		return none, fmt.Errorf("send request: %w", err)
 	}
@@ -96,23 +115,39 @@ func enrol(ctx context.Context, addr string, token Token, identity keys.Identity
 	return c, nil
 }
 
+// newRequest makes an operational key and the request to certify it.
+func newRequest() (*ecdsa.PrivateKey, []byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	subject := pkix.Name{CommonName: "nightjar camera"} // the hub knows better
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: subject}, key)
+	return key, csr, err
+}
+
 // verifyPinned checks a server's chain against the one CA that has the pinned hash; the chain must contain it.
 func verifyPinned(chain []*x509.Certificate, pin [32]byte) (*x509.Certificate, error) {
 	for _, cert := range chain {
 		if sha256.Sum256(cert.Raw) != pin || !cert.IsCA {
 			continue
 		}
-		roots := x509.NewCertPool()
-		roots.AddCert(cert)
-		_, err := chain[0].Verify(x509.VerifyOptions{
-			Roots:       roots,
-			DNSName:     keys.HubName,
-			CurrentTime: keys.NowSince(chain[0]),
-			KeyUsages:   []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		})
-		return cert, err
+		return cert, verifyServer(chain[0], cert)
 	}
 	return nil, ErrPin
+}
+
+// verifyServer checks that leaf is a hub's certificate of this CA.
+func verifyServer(leaf, ca *x509.Certificate) error {
+	roots := x509.NewCertPool()
+	roots.AddCert(ca)
+	_, err := leaf.Verify(x509.VerifyOptions{
+		Roots:       roots,
+		DNSName:     keys.HubName,
+		CurrentTime: keys.NowSince(leaf),
+		KeyUsages:   []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	})
+	return err
 }
 
 // credential checks that the answer fits what was asked: a hub that mixes devices up is found here, not in the field.
@@ -147,35 +182,45 @@ func credential(r Response, ca *x509.Certificate, key *ecdsa.PrivateKey) (keys.C
 	if leaf.Subject.CommonName != r.Device || !key.PublicKey.Equal(leaf.PublicKey) {
 		return none, errors.New("the certificate is for another device or key")
 	}
-	return keys.Credential{
+	c := keys.Credential{
 		Device:     r.Device,
 		TLS:        tls.Certificate{Certificate: [][]byte{r.Certificate}, PrivateKey: key, Leaf: leaf},
 		CA:         ca,
 		ReceiptKey: r.ReceiptKey,
-	}, nil
+	}
+	return c, c.SetNext(r.NextCA, r.NextReceiptKey)
 }
 
-// An Issuer decides about requests that [Request.Verify] found good. Issue may be called from several goroutines; it uses the
-// token up before it returns a certificate. An error is sent by its code when it wraps one of this package's, and as [ErrHub]
-// otherwise.
+// An Issuer decides about requests. Its methods may be called from several goroutines. An error is sent by its code when it
+// wraps one of this package's, and as [ErrHub] otherwise.
 type Issuer interface {
+	// Issue certifies a new device. [Request.Verify] found the request good. The token is used up before a certificate is returned.
 	Issue(ctx context.Context, r Request) (Response, error)
+	// Renew certifies a device that the hub knows. The issuer looks up the device's identity and calls [RenewRequest.Verify] with it.
+	Renew(ctx context.Context, r RenewRequest) (Response, error)
 }
 
 // Serve answers one request on conn, a TLS connection, and leaves conn open. It returns why the device was not enrolled.
 func Serve(ctx context.Context, conn net.Conn, issuer Issuer) error {
+	return serve(ctx, conn, func(request Request) (Response, error) {
+		if err := request.Verify(); err != nil {
+			return Response{}, err
+		}
+		return issuer.Issue(ctx, request)
+	})
+}
+
+// serve reads one request of the type R, decides, and answers.
+func serve[R any](ctx context.Context, conn net.Conn, decide func(R) (Response, error)) error {
 	conn.SetDeadline(time.Now().Add(patience))
 	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })()
-	var request Request
+	var request R
+	var response Response
 	err := read(conn, &request)
 	if err != nil {
 		err = fmt.Errorf("%w: %w", ErrBadRequest, err)
 	} else {
-		err = request.Verify()
-	}
-	var response Response
-	if err == nil {
-		response, err = issuer.Issue(ctx, request)
+		response, err = decide(request)
 	}
 	if err != nil {
 		response = Response{Code: codeOf(err)}

@@ -43,7 +43,7 @@ func newAuthority(t *testing.T) authority {
 	a := authority{key: newKey(t)}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test CA"}, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage: x509.KeyUsageCertSign, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(20, 0, 0),
 	}
 	a.cert = a.certify(t, template, template, &a.key.PublicKey)
 	return a
@@ -81,12 +81,16 @@ func (a authority) server(t *testing.T) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{a.certificate(t, func(*x509.Certificate) {})}, NextProtos: []string{ALPN}}
 }
 
-// device certifies a camera.
+// device certifies a camera for 60 days.
 func (a authority) device(t *testing.T, name string, key any) []byte {
 	t.Helper()
+	now := time.Now()
+	if now.Before(a.cert.NotBefore) { // the test's bubble is in another time than the hub
+		now = a.cert.NotBefore
+	}
 	return a.certify(t, &x509.Certificate{
 		SerialNumber: big.NewInt(3), Subject: pkix.Name{CommonName: name}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-		NotBefore: a.cert.NotBefore, NotAfter: a.cert.NotAfter,
+		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(0, 0, 60),
 	}, a.cert, key).Raw
 }
 
@@ -101,6 +105,9 @@ type issuer struct {
 	err    error
 	change func(*Response)
 	asked  []Request
+
+	identity ed25519.PublicKey // of front-door, for renewals
+	renewals []RenewRequest
 }
 
 func (i *issuer) Issue(_ context.Context, r Request) (Response, error) {
@@ -108,7 +115,22 @@ func (i *issuer) Issue(_ context.Context, r Request) (Response, error) {
 	if i.err != nil {
 		return Response{}, i.err
 	}
-	csr, err := x509.ParseCertificateRequest(r.CSR)
+	return i.certify(r.CSR)
+}
+
+func (i *issuer) Renew(_ context.Context, r RenewRequest) (Response, error) {
+	i.renewals = append(i.renewals, r)
+	if i.err != nil {
+		return Response{}, i.err
+	}
+	if err := r.Verify(i.identity); err != nil {
+		return Response{}, err
+	}
+	return i.certify(r.CSR)
+}
+
+func (i *issuer) certify(der []byte) (Response, error) {
+	csr, err := x509.ParseCertificateRequest(der)
 	if err != nil {
 		return Response{}, err
 	}

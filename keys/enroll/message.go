@@ -67,6 +67,10 @@ type Response struct {
 	CA          []byte `json:"ca,omitempty"`          // DER
 	ReceiptKey  []byte `json:"receipt_key,omitempty"` // Ed25519 public key
 	Code        string `json:"code,omitempty"`
+
+	// What takes over at the hub's next rotation, which the device trusts from now on. Empty: the hub has no spare.
+	NextCA         []byte `json:"next_ca,omitempty"`          // DER
+	NextReceiptKey []byte `json:"next_receipt_key,omitempty"` // Ed25519 public key
 }
 
 // Refusals. Serve sends their codes and Enroll gives them back.
@@ -75,6 +79,8 @@ var (
 	ErrTokenUsed     = errors.New("this token was used before, and a token works once: make a new one with `nightjar-hub token`")
 	ErrTokenExpired  = errors.New("this token has expired: make a new one with `nightjar-hub token`")
 	ErrOtherIdentity = errors.New("the hub knows another camera by this name: make a token for a new name, or remove the old camera")
+	ErrUnknownDevice = errors.New("the hub does not know this camera, or knows another by its name: enrol it with a token from `nightjar-hub token`")
+	ErrRevoked       = errors.New("the hub's owner has revoked this camera: to let it in again, enrol it with a new token")
 	ErrBadRequest    = errors.New("the hub does not understand this camera's request: are both of the same release?")
 	ErrHub           = errors.New("the hub failed: see its log")
 )
@@ -88,6 +94,8 @@ var refusals = []struct {
 	{"token-used", ErrTokenUsed},
 	{"token-expired", ErrTokenExpired},
 	{"other-identity", ErrOtherIdentity},
+	{"unknown-device", ErrUnknownDevice},
+	{"revoked", ErrRevoked},
 	{"bad-request", ErrBadRequest},
 	{"hub-failed", ErrHub},
 }

@@ -127,6 +127,7 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Add(b.Bytes())
 	f.Add(framed(`{"v":1,"device":"front-door","certificate":"AAAA","ca":"","receipt_key":null,"code":"<"}`))
+	f.Add(framed(`{"v":1,"device":"front-door","csr":"AAAA","proof":"AAAA"}`))
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, '{'})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) > maxMessage/6 { // an escape has six bytes at most
@@ -134,6 +135,7 @@ func FuzzRead(f *testing.F) {
 		}
 		rewritten[Request](t, b)
 		rewritten[Response](t, b)
+		rewritten[RenewRequest](t, b)
 	})
 }
 

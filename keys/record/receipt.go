@@ -4,6 +4,7 @@ package record
 
 import (
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -49,6 +50,18 @@ func VerifyReceipt(pub ed25519.PublicKey, jws []byte) (Receipt, error) {
 		return Receipt{}, fmt.Errorf("verify receipt: %w", err)
 	}
 	return r, nil
+}
+
+// VerifyReceiptAny is VerifyReceipt with several keys: the hub's, and the one that will follow it.
+func VerifyReceiptAny(pubs []ed25519.PublicKey, jws []byte) (Receipt, error) {
+	err := errors.New("verify receipt: no key")
+	for _, pub := range pubs {
+		var r Receipt
+		if r, err = VerifyReceipt(pub, jws); !errors.Is(err, ErrSignature) {
+			return r, err
+		}
+	}
+	return Receipt{}, err
 }
 
 func (r Receipt) validate() error {
