@@ -27,6 +27,8 @@ type Config struct {
 	// Idle tells whether a clip may go that waits until the camera is idle. It is asked often, and must not call the
 	// session; nil says yes.
 	Idle func(now time.Time) bool
+	// Credential, if not nil, is asked before each connection: certificates are renewed, and a hub may move. The device stays.
+	Credential func() keys.Credential
 }
 
 // pace is how long a session waits. Tests are in more of a hurry.
@@ -59,7 +61,7 @@ type Status struct {
 // Session is a task.
 type Session struct {
 	cfg   Config
-	cred  keys.Credential
+	name  string
 	spool *spool.Spool
 	log   *slog.Logger
 	ready chan struct{}
@@ -70,6 +72,7 @@ type Session struct {
 	open   opener
 
 	// Run's alone.
+	cred   keys.Credential // of the present connection
 	held   map[uint64]hold // entries that are not offered for a while
 	rest   time.Time       // until then nothing is: the hub cannot store
 	seen   uint64          // last entry that was there when it was decided what to do
@@ -93,13 +96,14 @@ type hold struct {
 
 // New makes a session that ships the spool with the credential.
 func New(cfg Config, cred keys.Credential, sp *spool.Spool, log *slog.Logger) *Session {
-	return &Session{cfg: cfg, cred: cred, spool: sp, log: log, ready: make(chan struct{}), pace: usual, accept: verifyReceipt, open: openTLS,
+	return &Session{cfg: cfg, name: "uplink " + cred.Hub, cred: cred, spool: sp, log: log, ready: make(chan struct{}), pace: usual,
+		accept: verifyReceipt, open: openTLS,
 		held: map[uint64]hold{}, bucket: bucket{rate: cfg.Rate}, poked: make(chan struct{}, 1),
 		told: map[uint64]bool{}, requested: map[string]bool{}, status: Status{Since: time.Now()}}
 }
 
 // String names the task.
-func (s *Session) String() string { return "uplink " + s.cred.Hub }
+func (s *Session) String() string { return s.name }
 
 // Ready is closed as soon as Run is called: a camera without a network is a working camera.
 func (s *Session) Ready() <-chan struct{} { return s.ready }
@@ -156,6 +160,9 @@ func (s *Session) Run(ctx context.Context) error {
 
 // serve keeps one connection and ships over it until it is lost or ctx ends.
 func (s *Session) serve(ctx context.Context) error {
+	if s.cfg.Credential != nil {
+		s.cred = s.cfg.Credential()
+	}
 	l, err := dial(ctx, s.cfg, s.cred, s.open, s.spool.Usage)
 	if err != nil {
 		return explain(err)

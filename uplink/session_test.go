@@ -180,7 +180,7 @@ func TestStatusSaysWhatToDo(t *testing.T) {
 		change func(*keys.Credential)
 		want   string
 	}{
-		"another hub":         {func(c *keys.Credential) { c.CA = foreign.CA }, "this is not the hub"},
+		"another hub":         {func(c *keys.Credential) { c.CA, c.NextCA = foreign.CA, nil }, "this is not the hub"},
 		"another hub's child": {func(c *keys.Credential) { c.TLS = foreign.TLS }, "is it another hub?"},
 		"expired":             {func(c *keys.Credential) { c.TLS = expired(t, s.hub.Dir) }, "nightjar enroll"},
 		"not listening":       {func(c *keys.Credential) { c.Hub = closedPort(t) }, "is the hub running"},

@@ -238,7 +238,7 @@ var errOther = errors.New("receipt is for another record")
 
 // verifyReceipt checks that the hub signed for exactly this entry.
 func verifyReceipt(cred keys.Credential, e spool.Entry, jws []byte) error {
-	r, err := record.VerifyReceipt(cred.ReceiptKey, jws)
+	r, err := record.VerifyReceiptAny(cred.ReceiptKeys(), jws)
 	if err != nil {
 		return err
 	}

@@ -112,11 +112,15 @@ func (s *site) loss(t testing.TB) spool.Entry {
 
 // session makes one that wastes no time. What it logs is part of the output of a test, not of a benchmark.
 func (s *site) session(t testing.TB) *uplink.Session {
+	return s.sessionWith(t, uplink.Config{Release: "test", Boot: "boot", Body: "clip", Details: "details"})
+}
+
+func (s *site) sessionWith(t testing.TB, cfg uplink.Config) *uplink.Session {
 	log := slog.New(slog.DiscardHandler)
 	if _, ok := t.(*testing.T); ok {
 		log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}
-	session := uplink.New(uplink.Config{Release: "test", Boot: "boot", Body: "clip", Details: "details"}, s.cred, s.spool, log)
+	session := uplink.New(cfg, s.cred, s.spool, log)
 	session.Hurry()
 	return session
 }
