@@ -121,9 +121,15 @@ func (f *front) serve(ctx context.Context, conn net.Conn) {
 		return
 	}
 	state := tconn.ConnectionState()
-	if state.NegotiatedProtocol == enroll.ALPN {
+	switch state.NegotiatedProtocol {
+	case enroll.ALPN:
 		if err := enroll.Serve(ctx, tconn, f.issuer); err != nil {
 			f.report(conn, "", &refusal{RefusedEnrolment, err})
+		}
+		return
+	case enroll.RenewALPN:
+		if err := enroll.ServeRenewal(ctx, tconn, f.issuer); err != nil {
+			f.report(conn, "", &refusal{RefusedRenewal, err})
 		}
 		return
 	}
@@ -188,7 +194,7 @@ func newServerTLS(cert tls.Certificate, ca *authority) *serverTLS {
 		SessionTicketsDisabled: true,
 	}
 	t := &serverTLS{enrol: base.Clone(), mqtt: base.Clone()}
-	t.enrol.NextProtos = []string{enroll.ALPN}
+	t.enrol.NextProtos = []string{enroll.ALPN, enroll.RenewALPN}
 	t.mqtt.NextProtos = []string{"mqtt"}
 	t.mqtt.ClientAuth = tls.RequireAndVerifyClientCert // chain, time and EKU clientAuth
 	t.mqtt.ClientCAs = x509.NewCertPool()
@@ -214,7 +220,7 @@ func (t *serverTLS) config(seen func(*tls.ClientHelloInfo)) *tls.Config {
 		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 			seen(hello)
 			for _, proto := range hello.SupportedProtos {
-				if proto == enroll.ALPN {
+				if proto == enroll.ALPN || proto == enroll.RenewALPN {
 					return t.enrol, nil
 				}
 			}

@@ -4,9 +4,9 @@
 // endpoint they send clips to, and the store the clips end in. [Init] makes a hub's folder, [New] reads
 // it, [Hub.Run] serves it; [NewToken] lets one more device in. The hub cannot open what it stores.
 //
-// One port serves both protocols, TLS 1.3 only. A client that asks for the ALPN protocol of package
-// enroll needs no certificate and can do nothing but enrol; every other one needs a certificate of this
-// hub's CA, and speaks MQTT 3.1.1 as the device that the certificate names.
+// One port serves all protocols, TLS 1.3 only. A client that asks for an ALPN protocol of package
+// enroll needs no certificate and can do nothing but enrol or renew; every other one needs a certificate
+// of this hub's CA, and speaks MQTT 3.1.1 as the device that the certificate names.
 //
 // A hub's folder holds:
 //

@@ -18,7 +18,7 @@ import (
 	"github.com/nightjar-cam/nightjar/uplink/hub/store"
 )
 
-// An issuer answers enrolment requests. It may be used from any goroutine.
+// An issuer answers requests to enrol and to renew. It may be used from any goroutine.
 type issuer struct {
 	ca      *authority
 	store   *store.Store
@@ -55,12 +55,38 @@ func (i *issuer) Issue(_ context.Context, r enroll.Request) (enroll.Response, er
 	if err := use(i.tokens, secret); err != nil {
 		return none, err
 	}
-	cert, err := i.ca.issueDevice(granted.Device, key, now)
+	return i.certify(granted.Device, key, now, "device enrolled")
+}
+
+// Renew certifies a new key of a device that the store knows, for the proof of its identity alone: a certificate that expired
+// long ago, or none, is no hindrance. Nothing is kept of it, so a renewal that is cut anywhere can be done again.
+func (i *issuer) Renew(_ context.Context, r enroll.RenewRequest) (enroll.Response, error) {
+	var none enroll.Response
+	device, err := i.store.Archive().Device(r.Device)
+	if errors.Is(err, archive.ErrNoDevice) {
+		return none, fmt.Errorf("%w: %w", enroll.ErrUnknownDevice, err)
+	}
 	if err != nil {
 		return none, err
 	}
-	i.log.Info("device enrolled", "device", granted.Device, "until", now.Add(DeviceLifetime).UTC().Format(time.RFC3339))
-	return enroll.Response{Device: granted.Device, Certificate: cert, CA: i.ca.cert.Raw, ReceiptKey: i.receipt}, nil
+	if err := r.Verify(device.Identity); err != nil {
+		return none, err
+	}
+	key, err := requestKey(r.CSR)
+	if err != nil {
+		return none, fmt.Errorf("%w: %w", enroll.ErrBadRequest, err)
+	}
+	return i.certify(device.ID, key, time.Now(), "certificate renewed")
+}
+
+// certify makes the answer to a request that was granted.
+func (i *issuer) certify(device string, key *ecdsa.PublicKey, now time.Time, event string) (enroll.Response, error) {
+	cert, err := i.ca.issueDevice(device, key, now)
+	if err != nil {
+		return enroll.Response{}, err
+	}
+	i.log.Info(event, "device", device, "until", now.Add(DeviceLifetime).UTC().Format(time.RFC3339))
+	return enroll.Response{Device: device, Certificate: cert, CA: i.ca.cert.Raw, ReceiptKey: i.receipt}, nil
 }
 
 // requestKey returns the key of a certificate request that proves possession of it.
