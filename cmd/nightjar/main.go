@@ -17,6 +17,9 @@ func program() cli.Command {
 		Name:  "nightjar",
 		Usage: "nightjar COMMAND",
 		Short: "Agent of a private security camera",
-		Sub:   []cli.Command{runCommand(), enrollCommand(), configCommand(), statusCommand(), doctorCommand(), bugreportCommand(), cli.VersionCommand("nightjar")},
+		Sub: []cli.Command{
+			runCommand(), enrollCommand(), renewCommand(), configCommand(), statusCommand(), doctorCommand(), bugreportCommand(),
+			cli.VersionCommand("nightjar"),
+		},
 	}
 }

@@ -78,12 +78,18 @@ func run(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger) e
 		return err
 	}
 	defer eye.source.Close()
-	session := uplink.New(uplink.Config{
-		Release: cli.Release(), Boot: s.boot, Body: partBody, Details: partDetails,
+	var session *uplink.Session
+	renewal, err := newRenewal(cfg, func() error { return session.Status().Err }, log)
+	if err != nil {
+		return err
+	}
+	session = uplink.New(uplink.Config{
+		Release: cli.Release(), Boot: s.boot, Body: partBody, Details: partDetails, Credential: renewal.Credential,
 	}, credential, s.spool, log)
 
 	tasks := []task.Task{
-		task.Signals(log), eye.camera, eye.recorder, session, newVitals(cfg, record, eye, s, session, credential, log),
+		task.Signals(log), eye.camera, eye.recorder, session, renewal,
+		newVitals(cfg, record, eye, s, session, renewal.Credential, log),
 	}
 	if drain {
 		tasks = append(tasks, newDrain(eye, s.spool))

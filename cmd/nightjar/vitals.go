@@ -37,7 +37,7 @@ type vitals struct {
 	camera     *camera
 	session    interface{ Status() uplink.Status }
 	spool      *spool.Spool
-	credential keys.Credential
+	credential func() keys.Credential // it is renewed, and the hub may move
 	clock      clock.Clock
 	log        *slog.Logger
 	ready      chan struct{}
@@ -53,16 +53,15 @@ type sample struct {
 	frames, dropped int64
 }
 
-func newVitals(cfg config.Config, r *health.Record, e *eye, s *sink, session *uplink.Session, cred keys.Credential, log *slog.Logger) *vitals {
+func newVitals(cfg config.Config, r *health.Record, e *eye, s *sink, session *uplink.Session, credential func() keys.Credential, log *slog.Logger) *vitals {
 	v := &vitals{
-		cfg: cfg, record: r, camera: e.camera, session: session, spool: s.spool, credential: cred, clock: s.clock, log: log,
+		cfg: cfg, record: r, camera: e.camera, session: session, spool: s.spool, credential: credential, clock: s.clock, log: log,
 		ready: make(chan struct{}),
 	}
-	format := e.source.Format()
+	format, cred := e.source.Format(), credential()
 	v.status = status{
 		Version: statusVersion, Release: cli.Release(), PID: os.Getpid(), Started: time.Now().UTC(), Device: cred.Device, Boot: s.boot,
 		Camera: cameraStatus{Source: e.source.String(), Width: format.Width, Height: format.Height, Live: format.Live},
-		Hub:    hubStatus{Address: cred.Hub},
 		Spool:  spoolStatus{MaxBytes: cfg.Spool.MaxBytes},
 	}
 	close(v.ready)
@@ -157,7 +156,8 @@ func (v *vitals) lookAtHub(wall clock.Wall) {
 	v.record.Set(health.HubUnreachable, unreachable)
 	v.record.Set(health.EntryRefused, refused)
 
-	h.CertificateEnds = v.credential.TLS.Leaf.NotAfter.UTC()
+	cred := v.credential()
+	h.Address, h.CertificateEnds = cred.Hub, cred.TLS.Leaf.NotAfter.UTC()
 	var err error
 	if left := h.CertificateEnds.Sub(wall.Time); left < certificate {
 		err = fmt.Errorf("on %s", h.CertificateEnds.Format(time.DateOnly))

@@ -47,7 +47,9 @@ func newTestVitals(t *testing.T) (*vitals, *fakeSession, *clock.Fake) {
 	return &vitals{
 		cfg: cfg, record: c.health, camera: c, session: session, spool: s.spool, clock: wall,
 		log: slog.New(slog.DiscardHandler), ready: make(chan struct{}), status: status{Version: statusVersion, PID: os.Getpid()},
-		credential: keys.Credential{Device: "porch", TLS: tls.Certificate{Leaf: &x509.Certificate{NotAfter: noon.Add(60 * 24 * time.Hour)}}},
+		credential: func() keys.Credential {
+			return keys.Credential{Device: "porch", TLS: tls.Certificate{Leaf: &x509.Certificate{NotAfter: noon.Add(60 * 24 * time.Hour)}}}
+		},
 	}, session, wall
 }
 
