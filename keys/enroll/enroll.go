@@ -34,7 +34,7 @@ const ALPN = "nightjar-enroll/1"
 const patience = 30 * time.Second
 
 // ErrPin is returned when the hub does not lead to the CA that the token names.
-var ErrPin = errors.New("this is not the hub that made the token: its CA is another one; check the address")
+var ErrPin = errors.New("this is not the hub that made the token: its CA is another one; check the address, or make a new token if the hub's CA was rotated since")
 
 // Enroll makes an operational key and has the hub at addr (host:port) certify it. The refusals of the hub are the errors
 // ErrToken..., ErrOtherIdentity, ErrBadRequest and ErrHub. The token is used up when the error came after the hub's decision.

@@ -199,11 +199,18 @@ func newServerTLS(cert tls.Certificate, ca *authority) *serverTLS {
 	t.mqtt.ClientAuth = tls.RequireAndVerifyClientCert // chain, time and EKU clientAuth
 	t.mqtt.ClientCAs = x509.NewCertPool()
 	t.mqtt.ClientCAs.AddCert(ca.cert)
+	if ca.old != nil {
+		t.mqtt.ClientCAs.AddCert(ca.old)
+	}
 	t.mqtt.VerifyConnection = func(cs tls.ConnectionState) error {
 		leaf := cs.PeerCertificates[0]
 		// crypto/x509 takes a certificate without any extended key usage for one with all of them.
 		if len(leaf.ExtKeyUsage) == 0 {
 			return refuse(RefusedCertificate, "certificate %q is not for clients", leaf.Subject.CommonName)
+		}
+		// Who has the former CA's key could date a certificate as he likes.
+		if chain := cs.VerifiedChains[0]; !chain[len(chain)-1].Equal(ca.cert) && time.Now().After(ca.oldUntil) {
+			return refuse(RefusedForeignCA, "certificate %q is of the CA before the last rotation", leaf.Subject.CommonName)
 		}
 		if err := keys.ValidDevice(leaf.Subject.CommonName); err != nil {
 			return refuse(RefusedCertificate, "certificate names no device: %w", err)
