@@ -8,16 +8,15 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/nightjar-cam/nightjar/keys"
@@ -44,6 +43,10 @@ const (
 type authority struct {
 	cert *x509.Certificate
 	key  crypto.Signer
+
+	next     *x509.Certificate // takes over at the next rotation; nil: there is no spare
+	old      *x509.Certificate // of before the last rotation; nil: none
+	oldUntil time.Time         // until then a camera may show a certificate of old
 }
 
 // issueDevice certifies a device's TLS key. The subject of the request plays no part.
@@ -84,19 +87,51 @@ func Init(dir string, names []string) error {
 	return nil
 }
 
+// A keyFile is one of a hub's folder.
+type keyFile struct {
+	name string
+	text []byte
+}
+
 // makeKeys writes ca.crt last: a folder without it is begun again.
 func makeKeys(dir string, names []string, now time.Time) error {
+	ca, err := newAuthority(now)
+	if err != nil {
+		return err
+	}
+	template := &x509.Certificate{}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
+	files, err := serverFiles(ca, template, now)
+	if err != nil {
+		return err
+	}
 	_, receipt, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return err
 	}
-	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	spare, err := spareFiles(now)
 	if err != nil {
 		return err
 	}
-	hubKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	own, err := keyFiles(map[string]crypto.Signer{"receipt.key": receipt, "ca.key": ca.key})
 	if err != nil {
 		return err
+	}
+	files = append(append(files, own...), spare...)
+	return writeFiles(dir, append(files, keyFile{"ca.crt", pemCertificate(ca.cert.Raw)}))
+}
+
+// newAuthority makes a certificate authority.
+func newAuthority(now time.Time) (*authority, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
 	}
 	root := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: "Nightjar hub CA"},
@@ -107,117 +142,73 @@ func makeKeys(dir string, names []string, now time.Time) error {
 		MaxPathLenZero:        true,
 		BasicConstraintsValid: true,
 	}
-	ca := &authority{cert: root, key: caKey}
-	caDER, err := ca.issue(root, caKey.Public())
-	if err != nil {
-		return err
-	}
-	if ca.cert, err = x509.ParseCertificate(caDER); err != nil {
-		return err
-	}
-	server := &x509.Certificate{
-		Subject:     pkix.Name{CommonName: keys.HubName},
-		DNSNames:    []string{keys.HubName},
-		NotBefore:   root.NotBefore,
-		NotAfter:    root.NotAfter,
-		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	for _, name := range names {
-		if ip := net.ParseIP(name); ip != nil {
-			server.IPAddresses = append(server.IPAddresses, ip)
-		} else {
-			server.DNSNames = append(server.DNSNames, name)
-		}
-	}
-	hubDER, err := ca.issue(server, hubKey.Public())
-	if err != nil {
-		return err
-	}
-	for _, key := range []struct {
-		file string
-		key  crypto.Signer
-	}{{"receipt.key", receipt}, {"ca.key", caKey}, {"hub.key", hubKey}} {
-		der, err := x509.MarshalPKCS8PrivateKey(key.key)
-		if err != nil {
-			return err
-		}
-		if err := writePEM(filepath.Join(dir, key.file), "PRIVATE KEY", der); err != nil {
-			return err
-		}
-	}
-	if err := writePEM(filepath.Join(dir, "hub.crt"), "CERTIFICATE", hubDER); err != nil {
-		return err
-	}
-	return writePEM(filepath.Join(dir, "ca.crt"), "CERTIFICATE", caDER)
-}
-
-func writePEM(path, kind string, der []byte) error {
-	return store.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
-}
-
-// loadKeys reads what Init made.
-func (h *Hub) loadKeys() error {
-	path := func(name string) string { return filepath.Join(h.cfg.Dir, name) }
-	cert, err := loadCA(h.cfg.Dir)
-	if err != nil {
-		return err
-	}
-	caKey, err := loadKey[*ecdsa.PrivateKey](path("ca.key"))
-	if err != nil {
-		return err
-	}
-	if h.receipt, err = loadKey[ed25519.PrivateKey](path("receipt.key")); err != nil {
-		return err
-	}
-	h.ca = &authority{cert: cert, key: caKey}
-	if h.server, err = tls.LoadX509KeyPair(path("hub.crt"), path("hub.key")); err != nil {
-		return fmt.Errorf("load the hub's certificate: %w", err)
-	}
-	// The root goes with the chain: a device that enrols knows it by its hash only.
-	h.server.Certificate = append(h.server.Certificate, cert.Raw)
-	return nil
-}
-
-func loadCA(dir string) (*x509.Certificate, error) {
-	der, err := readPEM(filepath.Join(dir, "ca.crt"), "CERTIFICATE")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("open hub in %s: %w", dir, ErrNoHub)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("load CA: %w", err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, fmt.Errorf("load CA: %w", err)
-	}
-	return cert, nil
-}
-
-func loadKey[K crypto.Signer](path string) (key K, err error) {
-	der, err := readPEM(path, "PRIVATE KEY")
-	if err != nil {
-		return key, fmt.Errorf("load key: %w", err)
-	}
-	any, err := x509.ParsePKCS8PrivateKey(der)
-	if err != nil {
-		return key, fmt.Errorf("load key %s: %w", path, err)
-	}
-	key, ok := any.(K)
-	if !ok {
-		return key, fmt.Errorf("load key %s: it is a %T", path, any)
-	}
-	return key, nil
-}
-
-func readPEM(path, kind string) ([]byte, error) {
-	b, err := os.ReadFile(path)
+	a := &authority{cert: root, key: key}
+	der, err := a.issue(root, key.Public())
 	if err != nil {
 		return nil, err
 	}
-	block, _ := pem.Decode(b)
-	if block == nil || block.Type != kind {
-		return nil, fmt.Errorf("%s holds no %s", path, kind)
+	a.cert, err = x509.ParseCertificate(der)
+	return a, err
+}
+
+// serverFiles makes the server's key and certificate, for [keys.HubName] and the names of template. They live as long as their CA.
+func serverFiles(ca *authority, template *x509.Certificate, now time.Time) ([]keyFile, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
 	}
-	return block.Bytes, nil
+	names := slices.DeleteFunc(slices.Clone(template.DNSNames), func(n string) bool { return n == keys.HubName })
+	der, err := ca.issue(&x509.Certificate{
+		Subject:     pkix.Name{CommonName: keys.HubName},
+		DNSNames:    append([]string{keys.HubName}, names...),
+		IPAddresses: template.IPAddresses,
+		NotBefore:   now.Add(-backdate),
+		NotAfter:    ca.cert.NotAfter,
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}, key.Public())
+	if err != nil {
+		return nil, err
+	}
+	files, err := keyFiles(map[string]crypto.Signer{"hub.key": key})
+	return append(files, keyFile{"hub.crt", pemCertificate(der)}), err
+}
+
+// spareFiles makes what takes over at the next rotation; ca-next.crt comes last.
+func spareFiles(now time.Time) ([]keyFile, error) {
+	ca, err := newAuthority(now)
+	if err != nil {
+		return nil, err
+	}
+	_, receipt, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	files, err := keyFiles(map[string]crypto.Signer{"receipt-next.key": receipt, "ca-next.key": ca.key})
+	return append(files, keyFile{"ca-next.crt", pemCertificate(ca.cert.Raw)}), err
+}
+
+func keyFiles(all map[string]crypto.Signer) ([]keyFile, error) {
+	var files []keyFile
+	for name, key := range all {
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, keyFile{name, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})})
+	}
+	return files, nil
+}
+
+func pemCertificate(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+func writeFiles(dir string, files []keyFile) error {
+	for _, f := range files {
+		if err := store.WriteFile(filepath.Join(dir, f.name), f.text); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ package hub
 import (
 	"context"
 	"crypto"
+	"crypto/ed25519"
 	"crypto/x509"
 	"net"
 	"time"
@@ -39,6 +40,9 @@ func MetricsTo(path string) func(*Hub) { return func(h *Hub) { h.cfg.Metrics = p
 
 // Retain sets how long clips are kept.
 func Retain(r store.Retention) func(*Hub) { return func(h *Hub) { h.cfg.Retention = r } }
+
+// ReceiptKey is what the hub signs receipts with.
+func ReceiptKey(h *Hub) ed25519.PrivateKey { return h.receipt }
 
 // Certify has the CA of the hub in dir sign any certificate.
 func Certify(dir string, template *x509.Certificate, key crypto.PublicKey) ([]byte, error) {

@@ -13,6 +13,8 @@
 //	ca.crt ca.key         the certificate authority; its hash is in every token
 //	hub.crt hub.key       the server's certificate, for the name keys.HubName
 //	receipt.key           signs receipts (Ed25519)
+//	ca-next.* receipt-next.key  the spares that [Rotate] lets take over; every camera trusts them already
+//	ca-old.crt            the CA before the last rotation; certificates by it count for 60 days more
 //	tokens/               one file for each enrolment token, by the SHA-256 of its secret
 //	devices/              what devices sent: package archive
 //	incoming/, index.db   unfinished clips, and an index that can be made anew: package store
@@ -99,15 +101,17 @@ func (c *Config) Validate() error {
 
 // A Hub is a task: Run it once.
 type Hub struct {
-	cfg     Config
-	log     *slog.Logger
-	ca      *authority
-	server  tls.Certificate
-	receipt ed25519.PrivateKey
-	ready   chan struct{}
-	addr    net.Addr // valid once ready is closed
-	roster  *presence.Roster
-	tally   *tally
+	cfg         Config
+	log         *slog.Logger
+	ca          *authority
+	server      tls.Certificate
+	receipt     ed25519.PrivateKey
+	nextReceipt ed25519.PublicKey // after the next rotation; nil: no spare
+
+	ready  chan struct{}
+	addr   net.Addr // valid once ready is closed
+	roster *presence.Roster
+	tally  *tally
 
 	allow     func(device, topic string, write bool) bool // the access rule; tests see what happens without
 	handshake time.Duration                               // handshakeTimeout; shorter in tests
@@ -172,7 +176,7 @@ func (h *Hub) Run(ctx context.Context) (err error) {
 		broker:    broker,
 		roster:    h.roster,
 		tally:     h.tally,
-		issuer:    &issuer{ca: h.ca, store: st, tokens: tokensDir(h.cfg.Dir), receipt: h.receipt.Public().(ed25519.PublicKey), log: h.log},
+		issuer:    &issuer{ca: h.ca, store: st, tokens: tokensDir(h.cfg.Dir), receipt: h.receipt.Public().(ed25519.PublicKey), next: h.nextReceipt, log: h.log},
 		log:       h.log,
 		slots:     make(chan struct{}, h.cfg.MaxConnections),
 	}

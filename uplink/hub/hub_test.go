@@ -216,7 +216,10 @@ func TestFolderHoldsNothingElse(t *testing.T) {
 			t.Errorf("%s is open to others: %v (%v)", e.Name(), info.Mode(), err)
 		}
 	}
-	want := []string{"ca.crt", "ca.key", "devices", "hub.crt", "hub.key", "incoming", "index.db", "receipt.key", "reserve", "status.json", "tokens"}
+	want := []string{
+		"ca-next.crt", "ca-next.key", "ca.crt", "ca.key", "devices", "hub.crt", "hub.key", "incoming", "index.db", "receipt-next.key", "receipt.key",
+		"reserve", "status.json", "tokens",
+	}
 	if !slices.Equal(names, want) {
 		t.Errorf("folder holds %q, want %q", names, want)
 	}

@@ -24,6 +24,7 @@ type issuer struct {
 	store   *store.Store
 	tokens  string
 	receipt ed25519.PublicKey
+	next    ed25519.PublicKey // receipt key of after the next rotation
 	log     *slog.Logger
 }
 
@@ -86,7 +87,11 @@ func (i *issuer) certify(device string, key *ecdsa.PublicKey, now time.Time, eve
 		return enroll.Response{}, err
 	}
 	i.log.Info(event, "device", device, "until", now.Add(DeviceLifetime).UTC().Format(time.RFC3339))
-	return enroll.Response{Device: device, Certificate: cert, CA: i.ca.cert.Raw, ReceiptKey: i.receipt}, nil
+	r := enroll.Response{Device: device, Certificate: cert, CA: i.ca.cert.Raw, ReceiptKey: i.receipt, NextReceiptKey: i.next}
+	if i.ca.next != nil {
+		r.NextCA = i.ca.next.Raw
+	}
+	return r, nil
 }
 
 // requestKey returns the key of a certificate request that proves possession of it.

@@ -41,6 +41,9 @@ func NewToken(dir, device string, ttl time.Duration) (string, error) {
 	if err := keys.ValidDevice(device); err != nil {
 		return "", fmt.Errorf("make token: %w", err)
 	}
+	if err := finishRotation(dir); err != nil {
+		return "", err
+	}
 	ca, err := loadCA(dir)
 	if err != nil {
 		return "", err
