@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,18 +29,22 @@ var (
 	have   = wire.Have{Version: 1, Seq: 7, Clip: clip, Body: 1 << 40, Details: 4096}
 	refuse = wire.Refuse{Version: 1, Seq: 7, Clip: clip, Code: wire.CodeFork, Message: "record 7 is another one: \"<é>\""}
 	status = wire.Status{Version: 1, State: wire.Online, Release: "v1.2.3", Boot: "boot-1", Entries: 3, Bytes: 1 << 30}
+	hello  = wire.Welcome{Version: 1, Time: time.Date(2026, 11, 2, 3, 4, 5, 6e6, time.UTC), Spread: 40}
+	result = wire.Result{Version: 1, Signer: "hub", Seq: 9, OK: true, Message: "done", Data: json.RawMessage(`{"paused":true}`)}
 	chunk  = wire.Chunk{Part: wire.PartDetails, Clip: [16]byte{10, 11, 12, 13}, Offset: 1 << 33, Data: []byte("data")}
 )
 
 // Cameras and hubs of other releases speak in these bytes.
 func TestGolden(t *testing.T) {
 	for name, encode := range map[string]func() ([]byte, error){
-		"offer.json":  offer.Marshal,
-		"held.json":   held.Marshal,
-		"have.json":   have.Marshal,
-		"refuse.json": refuse.Marshal,
-		"status.json": status.Marshal,
-		"chunk.bin":   func() ([]byte, error) { return chunk.AppendTo(nil) },
+		"offer.json":   offer.Marshal,
+		"held.json":    held.Marshal,
+		"have.json":    have.Marshal,
+		"refuse.json":  refuse.Marshal,
+		"status.json":  status.Marshal,
+		"welcome.json": hello.Marshal,
+		"result.json":  result.Marshal,
+		"chunk.bin":    func() ([]byte, error) { return chunk.AppendTo(nil) },
 	} {
 		got, err := encode()
 		if err != nil {
@@ -87,6 +92,9 @@ func TestRoundTrip(t *testing.T) {
 	checkRoundTrip(t, wire.Refuse{Version: 1, Code: "of a later hub"}, wire.ParseRefuse)
 	checkRoundTrip(t, wire.Refuse{Version: 1, Code: "x", Message: strings.Repeat("<", 512)}, wire.ParseRefuse)
 	checkRoundTrip(t, status, wire.ParseStatus)
+	checkRoundTrip(t, hello, wire.ParseWelcome)
+	checkRoundTrip(t, result, wire.ParseResult)
+	checkRoundTrip(t, wire.Result{Version: 1, Signer: "owner", Seq: math.MaxUint64, Message: strings.Repeat("<", 512)}, wire.ParseResult)
 	word := strings.Repeat("<", 128)
 	checkRoundTrip(t, wire.Status{Version: 1, State: wire.Offline, Release: word, Boot: word}, wire.ParseStatus)
 }
@@ -140,6 +148,14 @@ func TestMarshalRefuses(t *testing.T) {
 		"status, long release":   wire.Status{State: wire.Online, Release: strings.Repeat("r", 129)},
 		"status, long boot":      wire.Status{State: wire.Online, Boot: strings.Repeat("b", 129)},
 		"status, entries":        wire.Status{State: wire.Online, Entries: -1},
+		"welcome, local time":    wire.Welcome{Time: time.Unix(1, 0).In(time.FixedZone("", 3600))},
+		"welcome, no time":       wire.Welcome{},
+		"welcome, microseconds":  wire.Welcome{Time: time.UnixMicro(1).UTC()},
+		"welcome, spread":        wire.Welcome{Time: time.Unix(1, 0).UTC(), Spread: 301},
+		"result of nobody":       wire.Result{Seq: 1},
+		"result of nothing":      wire.Result{Signer: "hub"},
+		"result, no JSON":        wire.Result{Signer: "hub", Seq: 1, Data: json.RawMessage("{")},
+		"result, much data":      wire.Result{Signer: "hub", Seq: 1, Data: json.RawMessage(`"` + strings.Repeat("<", 2000) + `"`)},
 		"status, bytes":          wire.Status{State: wire.Online, Bytes: -1},
 	} {
 		if b, err := m.Marshal(); err == nil {
@@ -160,10 +176,12 @@ func parsers(t testing.TB) map[string]struct {
 		limit int
 		parse func([]byte) error
 	}{
-		"offer":  {offer, wire.MaxOffer, func(b []byte) error { _, err := wire.ParseOffer(b); return err }},
-		"have":   {have, wire.MaxSmall, func(b []byte) error { _, err := wire.ParseHave(b); return err }},
-		"refuse": {refuse, wire.MaxSmall, func(b []byte) error { _, err := wire.ParseRefuse(b); return err }},
-		"status": {status, wire.MaxSmall, func(b []byte) error { _, err := wire.ParseStatus(b); return err }},
+		"offer":   {offer, wire.MaxOffer, func(b []byte) error { _, err := wire.ParseOffer(b); return err }},
+		"have":    {have, wire.MaxSmall, func(b []byte) error { _, err := wire.ParseHave(b); return err }},
+		"refuse":  {refuse, wire.MaxSmall, func(b []byte) error { _, err := wire.ParseRefuse(b); return err }},
+		"welcome": {hello, wire.MaxSmall, func(b []byte) error { _, err := wire.ParseWelcome(b); return err }},
+		"result":  {result, wire.MaxResult, func(b []byte) error { _, err := wire.ParseResult(b); return err }},
+		"status":  {status, wire.MaxSmall, func(b []byte) error { _, err := wire.ParseStatus(b); return err }},
 	}
 }
 
@@ -194,10 +212,12 @@ func TestParseRefuses(t *testing.T) {
 // A decoder applies the bounds of the encoder.
 func TestParseBounds(t *testing.T) {
 	for name, fields := range map[string]map[string]any{
-		"offer":  {"record": "a\nb", "evicted": "yes", "hold": "No!"},
-		"have":   {"seq": 0, "clip": clip + "00", "body": -1, "details": -1},
-		"refuse": {"seq": -1, "clip": "x", "code": "", "message": strings.Repeat("m", 513)},
-		"status": {"state": "", "release": strings.Repeat("r", 129), "boot": strings.Repeat("b", 129), "entries": -1, "bytes": -1},
+		"offer":   {"record": "a\nb", "evicted": "yes", "hold": "No!"},
+		"have":    {"seq": 0, "clip": clip + "00", "body": -1, "details": -1},
+		"refuse":  {"seq": -1, "clip": "x", "code": "", "message": strings.Repeat("m", 513)},
+		"welcome": {"time": "yesterday", "spread": -1},
+		"result":  {"signer": "", "seq": 0, "ok": 1, "message": strings.Repeat("m", 513), "data": strings.Repeat("d", 8<<10)},
+		"status":  {"state": "", "release": strings.Repeat("r", 129), "boot": strings.Repeat("b", 129), "entries": -1, "bytes": -1},
 	} {
 		p := parsers(t)[name]
 		for field, bad := range fields {
@@ -257,4 +277,14 @@ func FuzzParseStatus(f *testing.F) {
 	word := strings.Repeat("<", 128)
 	seed(f, status, `{"v":1,"state":"online","release":"`+word+`","boot":"`+word+`"}`)
 	f.Fuzz(func(t *testing.T, b []byte) { checkFuzzed(t, b, wire.ParseStatus) })
+}
+
+func FuzzParseWelcome(f *testing.F) {
+	seed(f, hello, `{"v":1,"time":"2026-01-01T00:00:00+00:00"}`, `{"v":1,"time":"2026-01-01T01:00:00+01:00"}`)
+	f.Fuzz(func(t *testing.T, b []byte) { checkFuzzed(t, b, wire.ParseWelcome) })
+}
+
+func FuzzParseResult(f *testing.F) {
+	seed(f, result, `{"v":1,"signer":"hub","seq":1,"ok":false,"message":"","data": {"a" : "<"}}`, `{"v":1,"signer":"hub","seq":1,"data":null}`)
+	f.Fuzz(func(t *testing.T, b []byte) { checkFuzzed(t, b, wire.ParseResult) })
 }

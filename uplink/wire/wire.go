@@ -8,6 +8,10 @@
 // (up/chunk), and the hub answers with a signed receipt (down/receipt) or a refusal (down/refuse). A camera may send the
 // details alone, and offer the record again: when the hub says that it has all of them, the owner sees the clip, and the body
 // may come later, under another offer, or never.
+//
+// When a camera says that it is online, the hub welcomes it (down/welcome). It says so again every few seconds while it works
+// on one message for long: who hears nothing at all takes the other side for dead. A signed command (down/command) is answered
+// by one result (up/result).
 package wire
 
 import (
@@ -25,9 +29,12 @@ const (
 	UpOffer     Kind = "up/offer"     // [Offer]
 	UpChunk     Kind = "up/chunk"     // [Chunk]
 	UpStatus    Kind = "up/status"    // [Status], retained, and the will
+	UpResult    Kind = "up/result"    // [Result]
 	DownHave    Kind = "down/have"    // [Have]
 	DownReceipt Kind = "down/receipt" // a compact JWS of package record, at most [MaxReceipt] bytes
 	DownRefuse  Kind = "down/refuse"  // [Refuse]
+	DownWelcome Kind = "down/welcome" // [Welcome]
+	DownCommand Kind = "down/command" // a compact JWS of package command, at most [MaxCommand] bytes
 )
 
 // Up tells whether messages of the kind come from a camera.
@@ -47,7 +54,7 @@ func ParseTopic(topic string) (device string, kind Kind, err error) {
 		return "", "", fmt.Errorf("topic %.80q is not of this protocol", topic)
 	}
 	switch kind := Kind(k); kind {
-	case UpOffer, UpChunk, UpStatus, DownHave, DownReceipt, DownRefuse:
+	case UpOffer, UpChunk, UpStatus, UpResult, DownHave, DownReceipt, DownRefuse, DownWelcome, DownCommand:
 		return device, kind, nil
 	}
 	return "", "", fmt.Errorf("topic %.80q is of an unknown kind", topic)
