@@ -74,7 +74,10 @@ func newBroker(in *ingest, h *Hub) (*broker, error) {
 		Logger:                 slog.New(slog.DiscardHandler),
 		SysTopicResendInterval: 24 * 3600, // nobody may read $SYS
 	})}
-	b.hook = &hook{broker: b, ingest: in, allow: h.allow, roster: h.roster, tally: h.tally}
+	b.hook = &hook{
+		broker: b, ingest: in, allow: h.allow, roster: h.roster, tally: h.tally,
+		greet: &greeter{server: b.server, count: in.devices, every: breath},
+	}
 	if err := b.server.AddHook(b.hook, nil); err != nil {
 		return nil, fmt.Errorf("start broker: %w", err)
 	}
@@ -119,6 +122,7 @@ type hook struct {
 	allow  func(device, topic string, write bool) bool
 	roster *presence.Roster
 	tally  *tally
+	greet  *greeter
 }
 
 func (h *hook) ID() string { return "nightjar" }
@@ -230,8 +234,9 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, er
 	_, kind, err := wire.ParseTopic(pk.TopicName)
 	var replies []reply
 	if err == nil {
-		began := time.Now()
+		began, done := time.Now(), h.greet.reassure(cl)
 		replies, err = h.ingest.take(cl.ID, kind, pk.Payload)
+		done()
 		if kind == wire.UpOffer || kind == wire.UpChunk {
 			h.tally.took(replies, time.Since(began))
 		}
@@ -245,6 +250,9 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, er
 		// keep replies for an absent device, under packet ids that it takes for the device's own when it
 		// subscribes again, and refuse that.
 		_ = h.broker.server.Publish(wire.Topic(cl.ID, r.kind), r.payload, false, 0)
+	}
+	if kind == wire.UpStatus {
+		h.greet.welcome(cl.ID)
 	}
 	return pk, packets.CodeSuccessIgnore // acknowledge, but route and retain nothing
 }
