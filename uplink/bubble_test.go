@@ -14,7 +14,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/big"
 	"net"
@@ -48,10 +47,14 @@ type bubble struct {
 	answer answer
 	down   bool                 // no connection can be made
 	mute   bool                 // chunks get no PUBACK
-	rate   int                  // bytes a second that the link carries to the hub, 0 for any number
+	hangAt wire.Kind            // the hub hangs when it hears one
+	hangIn string               // or in this phase of a connection: tcp, tls, connect, subscribe
+	hung   time.Time            // when it did
+	busy   time.Duration        // the hub works on each chunk for so long
+	tells  bool                 // and welcomes the camera meanwhile
+	rate   int                  // bytes a second that come through to the hub; 0: any number
 	clips  int                  // that were recorded
 	got    map[string]*[3]int64 // bytes of a clip's parts that the hub took, by wire.Part
-	hangAt wire.Kind            // the hub hangs when it hears one
 	dials  []time.Time          // attempts to connect
 	heard  []message            // what the camera sent, but its status
 	ends   []*end               // of the connections, the hub's
@@ -140,7 +143,41 @@ func (b *bubble) run() {
 }
 
 // hang freezes the last connection. The caller holds the lock.
-func (b *bubble) hang() { close(b.ends[len(b.ends)-1].frozen) }
+func (b *bubble) hang() {
+	b.hangAt, b.hangIn, b.hung = "", "", time.Now()
+	close(b.ends[len(b.ends)-1].frozen)
+}
+
+// reaches hangs the hub if this is the phase that it is to hang in.
+func (b *bubble) reaches(phase string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.hangIn == phase {
+		b.hang()
+	}
+}
+
+// work is what a hub does when it hashes a large clip.
+func (b *bubble) work(cl *mochi.Client) {
+	b.mu.Lock()
+	left, tells := b.busy, b.tells
+	b.mu.Unlock()
+	for ; left > 0; left -= 4 * time.Second {
+		time.Sleep(min(left, 4*time.Second))
+		if tells {
+			cl.Net.Conn.SetWriteDeadline(time.Now().Add(8 * time.Second))
+			b.welcome(0)
+		}
+	}
+}
+
+// welcome has the hub say how it is.
+func (b *bubble) welcome(spread int) {
+	payload, err := wire.Welcome{Time: time.Now().UTC().Truncate(time.Millisecond), Spread: spread}.Marshal()
+	if err := errors.Join(err, b.server.Publish(wire.Topic("porch", wire.DownWelcome), payload, false, 0)); err != nil {
+		b.t.Error(err)
+	}
+}
 
 // set changes the hub.
 func (b *bubble) set(change func()) {
@@ -244,6 +281,9 @@ func (b *bubble) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet,
 	if cl.Net.Inline || err == nil && kind == wire.UpStatus {
 		return pk, err
 	}
+	if kind == wire.UpChunk {
+		b.work(cl)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m := message{at: time.Now(), kind: kind}
@@ -255,7 +295,6 @@ func (b *bubble) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet,
 	}
 	b.heard = append(b.heard, m)
 	if kind == b.hangAt {
-		b.hangAt = ""
 		b.hang()
 	}
 	if b.mute && kind == wire.UpChunk {
@@ -290,88 +329,42 @@ func (b *bubble) ID() string { return "bubble" }
 func (b *bubble) Provides(hook byte) bool {
 	return hook == mochi.OnConnectAuthenticate || hook == mochi.OnACLCheck || hook == mochi.OnPublish
 }
-func (b *bubble) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { return true }
-func (b *bubble) OnACLCheck(*mochi.Client, string, bool) bool              { return true }
+func (b *bubble) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool {
+	b.reaches("connect")
+	return true
+}
+func (b *bubble) OnACLCheck(_ *mochi.Client, topic string, write bool) bool {
+	if !write && topic == wire.Filter("porch") { // not when the hub delivers to it: then the lock is held
+
+		b.reaches("subscribe")
+	}
+	return true
+}
 
 // open is the camera's way to the hub.
-func (b *bubble) open(ctx context.Context, cred keys.Credential) (net.Conn, error) {
+func (b *bubble) open(ctx context.Context, _ string) (net.Conn, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.dials = append(b.dials, time.Now())
 	if b.down {
 		return nil, errors.New("no route to host")
 	}
+	if b.hangIn == "tcp" {
+		b.hangIn, b.hung = "", time.Now()
+		b.mu.Unlock()
+		<-ctx.Done()
+		b.mu.Lock()
+		return nil, ctx.Err()
+	}
 	near, far := net.Pipe()
 	e := newEnd(far, b.rate)
 	b.ends = append(b.ends, e)
+	if b.hangIn == "tls" {
+		b.hang()
+	}
 	go func() {
 		_ = b.server.EstablishConnection("pipe", tls.Server(e, b.tls)) // the session sees how it ends
 		e.Close()
 	}()
-	conn := tls.Client(near, cred.ClientTLS())
-	return conn, conn.HandshakeContext(ctx)
-}
-
-// end is the hub's end of a connection, with a buffer as a kernel has. A frozen one hears nothing any more, but does not
-// break: a hub whose machine hangs.
-type end struct {
-	net.Conn
-	rate   int         // bytes a second that come through, 0 for any number
-	in     chan []byte // 16 pieces of at most 4 KiB
-	rest   []byte      // of the piece that is being read
-	frozen chan struct{}
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newEnd(conn net.Conn, rate int) *end {
-	e := &end{Conn: conn, rate: rate, in: make(chan []byte, 16), frozen: make(chan struct{}), closed: make(chan struct{})}
-	go e.fill()
-	return e
-}
-
-func (e *end) fill() {
-	defer close(e.in)
-	for {
-		b := make([]byte, 4<<10)
-		n, err := e.Conn.Read(b)
-		if err != nil {
-			return
-		}
-		if e.rate > 0 {
-			select {
-			case <-time.After(time.Duration(n) * time.Second / time.Duration(e.rate)):
-			case <-e.closed:
-				return
-			}
-		}
-		select {
-		case e.in <- b[:n]:
-		case <-e.closed:
-			return
-		}
-	}
-}
-
-func (e *end) Read(b []byte) (int, error) {
-	for len(e.rest) == 0 {
-		select {
-		case <-e.frozen:
-			<-e.closed
-			return 0, net.ErrClosed
-		case piece, ok := <-e.in:
-			if !ok {
-				return 0, io.EOF
-			}
-			e.rest = piece
-		}
-	}
-	n := copy(b, e.rest)
-	e.rest = e.rest[n:]
-	return n, nil
-}
-
-func (e *end) Close() error {
-	e.once.Do(func() { close(e.closed) })
-	return e.Conn.Close()
+	return near, nil
 }

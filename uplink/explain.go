@@ -19,7 +19,7 @@ var remedies = []struct{ sign, remedy string }{
 	{"unknown certificate authority", "the hub does not know this camera's CA: is it another hub? Run `nightjar enroll` with a token of this one"},
 	{"protocol version", "the other side does not speak TLS 1.3: is it a Nightjar hub?"},
 	{"first record does not look like a TLS handshake", "the other side does not speak TLS: is the port right?"},
-	{"signed by unknown authority", "this is not the hub the camera was enrolled at: check the address"},
+	{"signed by unknown authority", "this is not the hub the camera was enrolled at: check the address with `nightjar hub show`; at another hub the camera has to be enrolled anew"},
 	{"not Authorized", "the hub does not know this camera any more: run `nightjar enroll` with a new token"},
 	{"bad user name or password", "the hub does not know this camera any more: run `nightjar enroll` with a new token"},
 	{"unacceptable protocol version", "the other side does not speak MQTT 3.1.1: is it a Nightjar hub?"},
@@ -35,6 +35,9 @@ func explain(err error) error {
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("%w (nothing listens there: is the hub running, and is the address right?)", err)
+	}
+	if errors.Is(err, errSilent) {
+		return fmt.Errorf("%w (it hangs, or the network between swallows everything: it is tried again)", err)
 	}
 	text := err.Error()
 	for _, r := range remedies {

@@ -32,4 +32,5 @@ func (s *Session) Hurry() {
 		patience: 50 * time.Millisecond,
 		lively:   usual.lively, sluggish: usual.sluggish,
 	}
+	s.backoff.pace = s.pace
 }

@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	connecting = 20 * time.Second // TCP, TLS and MQTT handshakes together
-	stall      = 2 * time.Minute  // without an acknowledgement: longer than a hub hashes a large clip, or a slow link a chunk
+	connecting = 14 * time.Second       // TCP, TLS and MQTT handshakes together
+	stall      = 2 * time.Minute        // without an acknowledgement: longer than a hub hashes a large clip, or a slow link a chunk
+	goodbye    = 700 * time.Millisecond // to take leave in; a frozen hub must not hold up the end of the program
 )
 
 // errNoAnswer is returned when the hub said nothing for the span of patience.
@@ -31,7 +32,11 @@ var errNoAnswer = errors.New("the hub does not answer")
 type link struct {
 	device   string
 	client   mqtt.Client
+	conn     net.Conn      // below TLS: closing it waits for nothing
+	silence  time.Duration // see pulse
+	cut      func() bool   // ends the watch that closes conn some time after the end of ctx
 	status   func(wire.State) []byte
+	welcomed func(wire.Welcome)
 	lost     chan error // gets one error when the connection ends
 	inbox    chan reply // bounded: what does not fit is dropped, and the session offers again
 	inFlight []sent
@@ -58,20 +63,21 @@ type reply struct {
 var errStalled = errors.New("the hub acknowledges nothing: is it overloaded?")
 
 // dial connects, subscribes and says that the camera is there.
-func dial(ctx context.Context, cfg Config, cred keys.Credential, open opener, usage func() (int, int64)) (*link, error) {
-	l := &link{device: cred.Device, lost: make(chan error, 1), inbox: make(chan reply, 64)}
+func dial(ctx context.Context, s *Session) (*link, error) {
+	cred := s.cred
+	l := &link{device: cred.Device, silence: s.silence, welcomed: s.welcomed, lost: make(chan error, 1), inbox: make(chan reply, 64)}
 	l.status = func(state wire.State) []byte {
-		entries, bytes := usage()
-		payload, _ := wire.Status{State: state, Release: cfg.Release, Boot: cfg.Boot, Entries: entries, Bytes: bytes}.Marshal()
+		entries, bytes := s.spool.Usage()
+		payload, _ := wire.Status{State: state, Release: s.cfg.Release, Boot: s.cfg.Boot, Entries: entries, Bytes: bytes}.Marshal()
 		return payload
 	}
-	var unwatch func() bool
+	unwatch := func() bool { return true }
 	l.client = mqtt.NewClient(mqtt.NewClientOptions().
 		AddBroker("ssl://"+cred.Hub).
 		SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) {
-			conn, err := open(ctx, cred)
+			conn, err := l.open(ctx, cred, s.open)
 			if err == nil { // until CONNACK the end of ctx has nobody else to end it
-				unwatch = context.AfterFunc(ctx, func() { conn.Close() })
+				unwatch = context.AfterFunc(ctx, func() { l.conn.Close() })
 			}
 			return conn, err
 		}).
@@ -81,37 +87,53 @@ func dial(ctx context.Context, cfg Config, cred keys.Credential, open opener, us
 		SetOrderMatters(false). // or a slow callback would hold up acknowledgements and pings
 		SetAutoReconnect(false).
 		SetConnectTimeout(connecting).
-		SetWriteTimeout(10*time.Second). // without it a frozen peer blocks Publish past every keep-alive
-		SetKeepAlive(30*time.Second).
-		SetPingTimeout(10*time.Second).
+		SetKeepAlive(keepAlive).
+		// pulse finds a frozen hub. These are for one that only works: it answers a ping when it is done with the message before.
+		SetPingTimeout(stall).
+		SetWriteTimeout(goodbye). // outbox takes everything at once
 		SetBinaryWill(wire.Topic(cred.Device, wire.UpStatus), l.status(wire.Offline), 1, true).
 		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { l.receive(m) }).
 		SetConnectionLostHandler(func(_ mqtt.Client, err error) { l.lost <- fmt.Errorf("connection lost: %w", err) }))
 
 	connect := l.client.Connect()
 	<-connect.Done() // which ctx ends
-	if unwatch != nil {
-		unwatch()
-	}
+	unwatch()
 	if err := connect.Error(); err != nil {
 		return nil, err
 	}
+	// Publish blocks while the hub takes nothing, whatever ctx says.
+	l.cut = context.AfterFunc(ctx, func() { time.AfterFunc(goodbye, func() { l.conn.Close() }) })
 	if err := l.greet(ctx); err != nil {
-		l.client.Disconnect(0)
+		l.close()
 		return nil, err
 	}
 	return l, nil
 }
 
-// opener makes the connection that MQTT is spoken over; ctx ends its handshake, not the connection.
-type opener func(ctx context.Context, cred keys.Credential) (net.Conn, error)
+// opener makes the connection that TLS and MQTT are spoken over.
+type opener func(ctx context.Context, addr string) (net.Conn, error)
 
-func openTLS(ctx context.Context, cred keys.Credential) (net.Conn, error) {
+func openTCP(ctx context.Context, addr string) (net.Conn, error) {
+	return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+}
+
+// open connects and shakes hands; ctx ends that, not the connection.
+func (l *link) open(ctx context.Context, cred keys.Credential, open opener) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connecting)
 	defer cancel()
+	conn, err := open(ctx, cred.Hub)
+	if err != nil {
+		return nil, err
+	}
+	l.conn = &pulse{Conn: conn, silence: l.silence}
 	cfg := cred.ClientTLS()
 	cfg.NextProtos = []string{"mqtt"}
-	return (&tls.Dialer{Config: cfg}).DialContext(ctx, "tcp", cred.Hub)
+	secure := tls.Client(l.conn, cfg)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return newOutbox(secure), nil
 }
 
 // greet subscribes to what the hub says, and says that the camera is there.
@@ -135,10 +157,14 @@ const refusedSubscription = 0x80
 
 // close takes leave: a broker publishes the will only for a connection that broke.
 func (l *link) close() {
+	l.cut()
+	cut := time.AfterFunc(goodbye, func() { l.conn.Close() })
+	defer cut.Stop()
 	if l.client.IsConnectionOpen() {
-		l.client.Publish(wire.Topic(l.device, wire.UpStatus), 1, true, l.status(wire.Offline)).WaitTimeout(time.Second)
+		l.client.Publish(wire.Topic(l.device, wire.UpStatus), 1, true, l.status(wire.Offline)).WaitTimeout(goodbye)
 	}
 	l.client.Disconnect(100)
+	l.conn.Close()
 }
 
 // receive runs in a goroutine of paho's. What cannot be decoded is dropped: it was not for this version of us.
@@ -155,6 +181,11 @@ func (l *link) receive(m mqtt.Message) {
 		r.refuse, err = wire.ParseRefuse(m.Payload())
 	case wire.DownReceipt:
 		r.receipt = m.Payload()
+	case wire.DownWelcome:
+		if w, err := wire.ParseWelcome(m.Payload()); err == nil {
+			l.welcomed(w)
+		}
+		return
 	default:
 		return
 	}
@@ -189,7 +220,7 @@ func (l *link) stream(ctx context.Context, kind wire.Kind, payload []byte) error
 	}
 	// Publish on a broken connection would queue in memory without a bound.
 	if !l.client.IsConnectionOpen() {
-		return l.ended()
+		return l.why(errors.New("connection is closed"))
 	}
 	l.flow.flight += len(payload)
 	l.inFlight = append(l.inFlight, sent{l.client.Publish(wire.Topic(l.device, kind), 1, false, payload), len(payload), time.Now()})
@@ -239,7 +270,10 @@ func (l *link) wait(ctx context.Context, t mqtt.Token) error {
 	case <-timer.C:
 		return errStalled
 	case <-t.Done():
-		return t.Error()
+		if err := t.Error(); err != nil {
+			return l.why(err)
+		}
+		return nil
 	case err := <-l.lost:
 		l.lost <- err // for whoever asks next
 		return err
@@ -248,13 +282,16 @@ func (l *link) wait(ctx context.Context, t mqtt.Token) error {
 	}
 }
 
-func (l *link) ended() error {
+// why returns what ended the connection, for which paho's tokens have no word, or err. It is told a little later than they are.
+func (l *link) why(err error) error {
+	timer := time.NewTimer(100 * time.Millisecond)
+	defer timer.Stop()
 	select {
-	case err := <-l.lost:
-		l.lost <- err
+	case lost := <-l.lost:
+		l.lost <- lost
+		return lost
+	case <-timer.C:
 		return err
-	default:
-		return errors.New("connection is closed")
 	}
 }
 

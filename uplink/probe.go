@@ -19,7 +19,8 @@ const verdict = time.Second
 // Probe tries whether the hub and this camera accept each other's certificates, without an MQTT session, which would end the
 // one that a running agent has. The error says what to do.
 func Probe(ctx context.Context, cred keys.Credential) error {
-	conn, err := openTLS(ctx, cred)
+	l := &link{silence: silence}
+	conn, err := l.open(ctx, cred, openTCP)
 	if err != nil {
 		return explain(err)
 	}

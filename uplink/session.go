@@ -4,9 +4,10 @@ package uplink
 
 import (
 	"context"
+	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nightjar-cam/nightjar/keys"
@@ -22,31 +23,14 @@ type Config struct {
 	// Body and Details are the names of a clip's two parts in the spool.
 	Body, Details string
 
+	// Credential, if not nil, is asked before each connection: certificates are renewed, and a hub may move. The device stays.
+	Credential func() keys.Credential
+
 	Newest bool  // of clips that may go the newest goes first, not the oldest
 	Rate   int64 // bound of the clips' bytes on the link, bytes a second; 0 for none
 	// Idle tells whether a clip may go that waits until the camera is idle. It is asked often, and must not call the
 	// session; nil says yes.
 	Idle func(now time.Time) bool
-	// Credential, if not nil, is asked before each connection: certificates are renewed, and a hub may move. The device stays.
-	Credential func() keys.Credential
-}
-
-// pace is how long a session waits. Tests are in more of a hurry.
-type pace struct {
-	firstRetry time.Duration // mean pause after the first failed connection
-	lastRetry  time.Duration // and what it grows to
-	firstHold  time.Duration // mean time that an entry is held back after the first refusal
-	lastHold   time.Duration // and what it grows to
-	patience   time.Duration // without an answer, an offer is made again
-	lively     time.Duration // a chunk that is acknowledged in less allows for more at a time
-	sluggish   time.Duration // in more, for fewer: about so long an offer may wait for what is on its way
-}
-
-var usual = pace{
-	firstRetry: time.Second, lastRetry: time.Minute,
-	firstHold: 10 * time.Second, lastHold: 10 * time.Minute,
-	patience: 10 * time.Second,
-	lively:   500 * time.Millisecond, sluggish: time.Second,
 }
 
 // Status is what a session is doing, for people to see.
@@ -62,27 +46,32 @@ type Status struct {
 type Session struct {
 	cfg   Config
 	name  string
+	cred  keys.Credential // Run's alone
 	spool *spool.Spool
 	log   *slog.Logger
 	ready chan struct{}
 
 	pace pace
-	// Tests replace these: to see the check missed, and to connect by other ways than TCP.
-	accept func(keys.Credential, spool.Entry, []byte) error
-	open   opener
+	// Tests replace these: to see the checks missed, and to connect by other ways than TCP.
+	accept  func(keys.Credential, spool.Entry, []byte) error
+	open    opener
+	silence time.Duration // after which a hub is taken for dead
+
+	spread atomic.Int64 // what the hub last said of it, a time.Duration
 
 	// Run's alone.
-	cred   keys.Credential // of the present connection
-	held   map[uint64]hold // entries that are not offered for a while
-	rest   time.Time       // until then nothing is: the hub cannot store
-	seen   uint64          // last entry that was there when it was decided what to do
-	begun  uint64          // entry whose clip was begun last, and goes on first
-	bucket bucket
+	backoff backoff
+	held    map[uint64]hold // entries that are not offered for a while
+	rest    time.Time       // until then nothing is: the hub cannot store
+	seen    uint64          // last entry that was there when it was decided what to do
+	begun   uint64          // entry whose clip was begun last, and goes on first
+	bucket  bucket
 
 	poked chan struct{} // has room for one: something is to be decided anew
 
 	mu        sync.Mutex
 	status    Status
+	renew     func(error) // ends the present connection
 	paused    bool
 	told      map[uint64]bool // entries whose record and details the hub has; written by Run alone
 	requested map[string]bool // clips
@@ -96,9 +85,9 @@ type hold struct {
 
 // New makes a session that ships the spool with the credential.
 func New(cfg Config, cred keys.Credential, sp *spool.Spool, log *slog.Logger) *Session {
-	return &Session{cfg: cfg, name: "uplink " + cred.Hub, cred: cred, spool: sp, log: log, ready: make(chan struct{}), pace: usual,
-		accept: verifyReceipt, open: openTLS,
-		held: map[uint64]hold{}, bucket: bucket{rate: cfg.Rate}, poked: make(chan struct{}, 1),
+	return &Session{cfg: cfg, name: "uplink " + cred.Hub, cred: cred, spool: sp, log: log, ready: make(chan struct{}),
+		pace: usual, backoff: backoff{pace: usual}, accept: verifyReceipt, open: openTCP, silence: silence,
+		held: map[uint64]hold{}, bucket: bucket{rate: cfg.Rate}, poked: make(chan struct{}, 1), renew: func(error) {},
 		told: map[uint64]bool{}, requested: map[string]bool{}, status: Status{Since: time.Now()}}
 }
 
@@ -138,13 +127,20 @@ func (s *Session) set(connected bool, err error) {
 func (s *Session) Run(ctx context.Context) error {
 	close(s.ready)
 	var last string
-	for pause := s.pace.firstRetry; ; pause = min(2*pause, s.pace.lastRetry) {
-		err := s.serve(ctx)
+	for {
+		// Each turn of the loop has a context of its own, which Reconnect ends.
+		turn, end := context.WithCancelCause(ctx)
+		s.mu.Lock()
+		s.renew = end
+		s.mu.Unlock()
+		err := s.serve(turn)
+		worked := s.connected()
 		if ctx.Err() != nil {
+			end(nil)
 			return nil
 		}
-		if s.connected() { // it had worked: begin with short pauses again
-			pause = s.pace.firstRetry
+		if context.Cause(turn) == errReconnect {
+			err = errReconnect
 		}
 		s.set(false, err)
 		// The same trouble is worth one line, not one a minute.
@@ -152,10 +148,24 @@ func (s *Session) Run(ctx context.Context) error {
 			s.log.Warn("no connection to the hub", "hub", s.cred.Hub, "err", err)
 			last = text
 		}
-		if !sleep(ctx, jitter(pause)) {
+		s.backoff.spread = time.Duration(s.spread.Load())
+		sleep(turn, s.backoff.next(worked))
+		end(nil)
+		if ctx.Err() != nil {
 			return nil
 		}
 	}
+}
+
+// errReconnect ends a connection that Reconnect was called for.
+var errReconnect = errors.New("connecting anew, as was asked for")
+
+// Reconnect ends the connection, or the pause before the next, and connects with the credential as it is now. It may be called
+// from any goroutine.
+func (s *Session) Reconnect() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.renew(errReconnect)
 }
 
 // serve keeps one connection and ships over it until it is lost or ctx ends.
@@ -163,7 +173,7 @@ func (s *Session) serve(ctx context.Context) error {
 	if s.cfg.Credential != nil {
 		s.cred = s.cfg.Credential()
 	}
-	l, err := dial(ctx, s.cfg, s.cred, s.open, s.spool.Usage)
+	l, err := dial(ctx, s)
 	if err != nil {
 		return explain(err)
 	}
@@ -186,6 +196,11 @@ func (s *Session) serve(ctx context.Context) error {
 	}
 }
 
+// welcomed takes what the hub says of itself. It runs in a goroutine of the link's.
+func (s *Session) welcomed(w wire.Welcome) {
+	s.spread.Store(int64(time.Duration(w.Spread) * time.Second))
+}
+
 // hold puts an entry aside, each time for longer, so that what the hub does not take holds up nothing else.
 func (s *Session) hold(e spool.Entry, err *stuck) {
 	h := s.held[e.Seq]
@@ -197,21 +212,4 @@ func (s *Session) hold(e spool.Entry, err *stuck) {
 	}
 	s.set(true, err)
 	s.log.Warn("entry is held back", "seq", e.Seq, "clip", e.ID, "code", string(err.code), "until", h.until, "err", err)
-}
-
-// jitter spreads a pause over half to one and a half of it: after an outage a fleet must not come back in step.
-func jitter(pause time.Duration) time.Duration {
-	return pause/2 + rand.N(pause)
-}
-
-// sleep waits; it returns false when ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
