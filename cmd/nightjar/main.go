@@ -18,8 +18,8 @@ func program() cli.Command {
 		Usage: "nightjar COMMAND",
 		Short: "Agent of a private security camera",
 		Sub: []cli.Command{
-			runCommand(), enrollCommand(), renewCommand(), configCommand(), statusCommand(), doctorCommand(), bugreportCommand(),
-			cli.VersionCommand("nightjar"),
+			runCommand(), enrollCommand(), renewCommand(), hubCommand(), configCommand(), statusCommand(), doctorCommand(),
+			bugreportCommand(), cli.VersionCommand("nightjar"),
 		},
 	}
 }

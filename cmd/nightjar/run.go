@@ -89,6 +89,7 @@ func run(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger) e
 
 	tasks := []task.Task{
 		task.Signals(log), eye.camera, eye.recorder, session, renewal,
+		newCredentialWatch(s.keys, credential, session.Reconnect, log),
 		newVitals(cfg, record, eye, s, session, renewal.Credential, log),
 	}
 	if drain {
@@ -117,7 +118,7 @@ func newSink(cfg config.Config, log *slog.Logger) (*sink, keys.Credential, error
 		return nil, none, err
 	}
 	s := &sink{
-		device: credential.Device, boot: clock.BootID(), identity: identity, recipients: recipients,
+		keys: store, device: credential.Device, boot: clock.BootID(), identity: identity, recipients: recipients,
 		clock: clock.System(written), log: log,
 	}
 	s.spool, err = spool.Open(spoolDir(cfg.State), spool.Config{

@@ -29,6 +29,7 @@ const (
 // sink is where capture and uplink meet: it seals what the recorder writes, signs a record of it
 // and commits both to the spool. It is the recorder's alone; the spool has its own lock.
 type sink struct {
+	keys       *keys.Store
 	device     string
 	boot       string
 	identity   keys.Identity
