@@ -18,12 +18,14 @@ import (
 
 	"github.com/nightjar-cam/nightjar/board/clock"
 	"github.com/nightjar-cam/nightjar/board/health"
+	"github.com/nightjar-cam/nightjar/board/route"
 	"github.com/nightjar-cam/nightjar/cmd/internal/cli"
 	"github.com/nightjar-cam/nightjar/cmd/internal/config"
 	"github.com/nightjar-cam/nightjar/cmd/internal/task"
 	"github.com/nightjar-cam/nightjar/keys"
 	"github.com/nightjar-cam/nightjar/keys/seal"
 	"github.com/nightjar-cam/nightjar/uplink"
+	"github.com/nightjar-cam/nightjar/uplink/policy"
 	"github.com/nightjar-cam/nightjar/uplink/spool"
 )
 
@@ -46,7 +48,7 @@ What the hub has not acknowledged with a signed receipt stays on the camera. Sto
 SIGTERM: the clip that is being recorded is closed and kept.`,
 		Flags: func(f *flag.FlagSet) {
 			configFlag(f, &file)
-			f.BoolVar(&drain, "drain", false, "when the source ends, send all that is spooled and exit; for a recording")
+			f.BoolVar(&drain, "drain", false, "when the source ends, send all that may go and exit; for a recording")
 		},
 		Run: func(ctx context.Context, env *cli.Env, args []string) error {
 			cfg, err := loadConfig(file)
@@ -85,6 +87,7 @@ func run(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger) e
 	}
 	session = uplink.New(uplink.Config{
 		Release: cli.Release(), Boot: s.boot, Body: partBody, Details: partDetails, Credential: renewal.Credential,
+		Newest: cfg.Upload.Order == policy.Newest, Rate: cfg.Upload.BytesPerSecond(), Idle: s.upload.idle,
 	}, credential, s.spool, log)
 
 	tasks := []task.Task{
@@ -93,7 +96,7 @@ func run(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger) e
 		newVitals(cfg, record, eye, s, session, renewal.Credential, log),
 	}
 	if drain {
-		tasks = append(tasks, newDrain(eye, s.spool))
+		tasks = append(tasks, newDrain(eye, s.spool, session, s.upload.idle))
 	}
 	return task.Serve(ctx, log, tasks...)
 }
@@ -121,6 +124,7 @@ func newSink(cfg config.Config, log *slog.Logger) (*sink, keys.Credential, error
 		keys: store, device: credential.Device, boot: clock.BootID(), identity: identity, recipients: recipients,
 		clock: clock.System(written), log: log,
 	}
+	s.upload = upload{policy: cfg.Upload, clock: s.clock, link: route.Default}
 	s.spool, err = spool.Open(spoolDir(cfg.State), spool.Config{
 		MaxBytes: cfg.Spool.MaxBytes, Evicted: s.evicted, Interrupted: s.interrupted,
 	})
@@ -139,15 +143,17 @@ func loadRecipients(store *keys.Store) ([]age.Recipient, error) {
 }
 
 // A drain is the task of `run --drain`: it stops the agent when the source has ended, the last clip is recorded and the
-// spool is empty.
+// spool holds nothing but what the upload policy keeps there.
 type drain struct {
 	eye   *eye
 	spool *spool.Spool
+	queue interface{ Status() uplink.Status }
+	idle  func(time.Time) bool
 	ready chan struct{}
 }
 
-func newDrain(e *eye, sp *spool.Spool) *drain {
-	d := &drain{e, sp, make(chan struct{})}
+func newDrain(e *eye, sp *spool.Spool, session *uplink.Session, idle func(time.Time) bool) *drain {
+	d := &drain{e, sp, session, idle, make(chan struct{})}
 	close(d.ready)
 	return d
 }
@@ -163,13 +169,26 @@ func (d *drain) Run(ctx context.Context) error {
 	}
 	for {
 		changed := d.spool.Changed()
-		if entries, _ := d.spool.Usage(); entries == 0 {
+		if d.left() == 0 {
 			return task.ErrStop
 		}
 		select {
 		case <-changed:
+		case <-time.After(time.Second): // that the hub has the details of a clip changes nothing in the spool
 		case <-ctx.Done():
 			return nil
 		}
 	}
+}
+
+// left is how many entries are still to go.
+func (d *drain) left() int {
+	if entries, _ := d.spool.Usage(); entries == 0 {
+		return 0
+	}
+	q := d.queue.Status().Queue
+	if d.idle(time.Now()) {
+		q.Now += q.Idle
+	}
+	return q.New + q.Now
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/nightjar-cam/nightjar/keys"
 	"github.com/nightjar-cam/nightjar/keys/record"
 	"github.com/nightjar-cam/nightjar/keys/seal"
+	"github.com/nightjar-cam/nightjar/uplink/policy"
 	"github.com/nightjar-cam/nightjar/uplink/spool"
 )
 
@@ -37,6 +38,7 @@ type sink struct {
 	spool      *spool.Spool
 	clock      clock.Clock
 	log        *slog.Logger
+	upload     upload
 }
 
 // Create opens a clip. Nothing of it reaches the disk but through the age writer.
@@ -49,11 +51,12 @@ func (s *sink) Create(start clip.Start) (clip.Output, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("spool clip %s: %w", start.ID, err), draft.Abort())
 	}
-	body, err := seal.NewWriter(part, s.recipients)
-	if err != nil {
+	o := &output{sink: s, draft: draft, part: part}
+	if o.body, err = seal.NewWriter(&counter{w: part, n: &o.bytes}, s.recipients); err != nil {
 		return nil, errors.Join(fmt.Errorf("seal clip %s: %w", start.ID, err), part.Close(), draft.Abort())
 	}
-	return &output{sink: s, draft: draft, part: part, body: body}, nil
+	o.ended = s.upload.record()
+	return o, nil
 }
 
 // Lost declares what could not be recorded. A loss that cannot be declared either is at least logged.
@@ -112,15 +115,22 @@ type output struct {
 	draft *spool.Draft
 	part  io.Closer
 	body  io.WriteCloser
+	bytes int64  // sealed so far
+	ended func() // says that the clip is not being recorded any more
 }
 
 func (o *output) Write(p []byte) (int, error) { return o.body.Write(p) }
 
 // Commit seals the details, signs the record and makes the clip durable.
 func (o *output) Commit(sum clip.Summary) error {
+	defer o.ended()
 	err := errors.Join(o.body.Close(), o.part.Close())
 	if err == nil {
 		err = o.details(sum)
+	}
+	when := o.sink.upload.decide(sum, o.bytes)
+	if err == nil && when != policy.Now { // which an entry without a note means, and saves a write to the card
+		err = o.draft.SetNote(string(when))
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("seal clip %s: %w", sum.ID, err), o.draft.Abort())
@@ -132,7 +142,7 @@ func (o *output) Commit(sum clip.Summary) error {
 		return errors.Join(fmt.Errorf("commit clip %s: %w", sum.ID, err), o.draft.Abort())
 	}
 	o.sink.log.Info("clip recorded", "seq", entry.Seq, "id", sum.ID, "duration", sum.Duration.Round(time.Millisecond),
-		"frames", sum.Frames, "dropped", sum.Dropped)
+		"frames", sum.Frames, "dropped", sum.Dropped, "upload", string(when))
 	return nil
 }
 
@@ -155,6 +165,7 @@ func (o *output) details(sum clip.Summary) error {
 
 // Abort throws the draft away; the recorder declares the loss.
 func (o *output) Abort(reason error) error {
+	defer o.ended()
 	o.sink.log.Warn("clip aborted", "err", reason)
 	return errors.Join(o.part.Close(), o.draft.Abort())
 }

@@ -51,12 +51,18 @@ const device = "porch"
 // newSite makes the owner's key, the hub and an enrolled camera, and leaves the hub running.
 func newSite(t *testing.T) *site {
 	t.Helper()
+	return newSiteBehind(t, func(hub string) string { return hub })
+}
+
+// newSiteBehind makes one whose camera knows the hub by another address than its own.
+func newSiteBehind(t *testing.T, front func(hub string) string) *site {
+	t.Helper()
 	s := &site{t: t, dir: t.TempDir(), addr: freeAddr(t)}
 	s.run("nightjarctl", "keygen", "-o", s.path("owner.key"))
 	s.run("nightjar-hub", "init", "--dir", s.path("hub"))
 	s.startHub()
 	token := strings.TrimSpace(s.run("nightjar-hub", "token", "--dir", s.path("hub"), "--device", device))
-	s.run("nightjar", "enroll", "--state", s.path("camera"), "--hub", s.addr, "--token", token, "--recipient", s.recipient())
+	s.run("nightjar", "enroll", "--state", s.path("camera"), "--hub", front(s.addr), "--token", token, "--recipient", s.recipient())
 	return s
 }
 
@@ -210,6 +216,8 @@ type clip struct {
 	Frames     int       `json:"frames"`
 	Bytes      int64     `json:"bytes"`
 	Trigger    string    `json:"trigger"`
+	State      string    `json:"state"`
+	Upload     string    `json:"upload"`
 }
 
 func (s *site) clips() []clip {
