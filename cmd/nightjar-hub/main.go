@@ -20,7 +20,8 @@ func program() cli.Command {
 		Long: `Stores the sealed clips of cameras and gives them signed receipts. It has no key that opens a clip.
 Begin with init, then run; make a token for each camera, and look what it sent with nightjarctl.`,
 		Sub: []cli.Command{
-			initCommand(), runCommand(), statusCommand(), tokenCommand(), devicesCommand(), revokeCommand(), clipsCommand(), caCommand(),
+			initCommand(), runCommand(), statusCommand(), doctorCommand(), tokenCommand(), devicesCommand(), revokeCommand(), clipsCommand(),
+			caCommand(),
 			backupCommand(), restoreCommand(),
 			cli.VersionCommand("nightjar-hub"),
 		},

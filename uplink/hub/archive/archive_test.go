@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -168,6 +169,11 @@ func TestVerifyNamesEveryFault(t *testing.T) {
 			got := report(t, a)
 			if diff := cmp.Diff(row.want, got.Problems, cmpopts.IgnoreFields(Problem{}, "Clip", "Path", "Detail")); diff != "" {
 				t.Errorf("problems (-want +got):\n%s\n%v", diff, got.Problems)
+			}
+			quick, err := porch(t, a).Check(t.Context())
+			want := slices.DeleteFunc(slices.Clone(got.Problems), func(p Problem) bool { return p.Fault == Hash })
+			if diff := cmp.Diff(want, quick.Problems, cmpopts.EquateEmpty()); err != nil || diff != "" {
+				t.Errorf("%v, quick problems (-want +got):\n%s", err, diff)
 			}
 			for _, p := range got.Problems {
 				if p.Detail == "" || got.OK() {

@@ -219,3 +219,42 @@ func (s *Store) Clips(ctx context.Context, device string, from, to time.Time, li
 	}
 	return all, rows.Err()
 }
+
+// CheckIndex compares the index of the store in dir with its files, beside a running hub, and returns by
+// how many records it differs for each device that differs. A hub that is just storing differs by one.
+func CheckIndex(ctx context.Context, dir string) (map[string]int, error) {
+	a, err := archive.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	path, err := filepath.Abs(filepath.Join(dir, indexFile))
+	if err != nil {
+		return nil, fmt.Errorf("check index: %w", err)
+	}
+	name := url.URL{Scheme: "file", Path: path, RawQuery: "mode=ro&_pragma=busy_timeout(5000)"}
+	db, err := sql.Open("sqlite", name.String())
+	if err != nil {
+		return nil, fmt.Errorf("check index: %w", err)
+	}
+	defer db.Close()
+	devices, err := a.Devices()
+	if err != nil {
+		return nil, fmt.Errorf("check index: %w", err)
+	}
+	off := map[string]int{}
+	ix := &index{db: db}
+	for _, d := range devices {
+		files, err := d.Count()
+		if err != nil {
+			return nil, fmt.Errorf("check index: %w", err)
+		}
+		n, err := ix.count(ctx, d.ID)
+		if err != nil {
+			return nil, fmt.Errorf("check index: %w", err)
+		}
+		if n != files {
+			off[d.ID] = files - n
+		}
+	}
+	return off, nil
+}

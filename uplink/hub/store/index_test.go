@@ -77,3 +77,31 @@ func execute(t *testing.T, path, query string) {
 		t.Fatal(err)
 	}
 }
+
+func TestCheckIndex(t *testing.T) {
+	c := camera.New("porch")
+	s := newStore(t, c)
+	for range 3 {
+		if _, err := send(t.Context(), s, c.Clip(blob(15, 1), nil), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if off, err := CheckIndex(t.Context(), s.dir); err != nil || len(off) > 0 { // beside the open store
+		t.Errorf("sound index: %v, %v", off, err)
+	}
+	if _, err := s.index.db.Exec("DELETE FROM records WHERE seq = 2"); err != nil {
+		t.Fatal(err)
+	}
+	if off, err := CheckIndex(t.Context(), s.dir); err != nil || off["porch"] != 1 {
+		t.Errorf("index behind: %v, %v", off, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, indexFile), blob(8192, 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if off, err := CheckIndex(t.Context(), s.dir); err == nil {
+		t.Errorf("damaged index: %v", off)
+	}
+}
