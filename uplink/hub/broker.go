@@ -54,7 +54,7 @@ func newBroker(in *ingest, h *Hub) (*broker, error) {
 	// Every limit is set: the library's defaults are none, or thousands.
 	limits := mqtt.NewDefaultServerCapabilities()
 	limits.MaximumClients = int64(h.cfg.MaxConnections)
-	limits.MaximumPacketSize = maxPacket
+	limits.MaximumPacketSize = h.packet
 	limits.MaximumInflight = maxInflight
 	limits.MaximumClientWritesPending = maxPending
 	limits.ReceiveMaximum = maxInflight

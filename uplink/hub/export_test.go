@@ -23,6 +23,12 @@ func AllowAll(h *Hub) { h.allow = func(string, string, bool) bool { return true 
 // OneConnection limits connections to one.
 func OneConnection(h *Hub) { h.cfg.MaxConnections = 1 }
 
+// Connections limits connections to n.
+func Connections(n int) func(*Hub) { return func(h *Hub) { h.cfg.MaxConnections = n } }
+
+// AnyPacket takes the limit on packets away.
+func AnyPacket(h *Hub) { h.packet = 256 << 20 }
+
 // Impatient shortens the time for a handshake.
 func Impatient(h *Hub) { h.handshake = 100 * time.Millisecond }
 

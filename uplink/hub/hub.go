@@ -18,6 +18,7 @@
 //	tokens/               one file for each enrolment token, by the SHA-256 of its secret
 //	devices/              what devices sent: package archive
 //	incoming/, index.db   unfinished clips, and an index that can be made anew: package store
+//	reserve, receipt.pub  room for tombstones, and the public keys they verify with: package store
 //	status.json           what the running hub tells about itself: [ReadStatus]
 //
 // Every message about a connection that was turned away carries an attribute "code", see [Refused].
@@ -115,6 +116,7 @@ type Hub struct {
 
 	allow     func(device, topic string, write bool) bool // the access rule; tests see what happens without
 	handshake time.Duration                               // handshakeTimeout; shorter in tests
+	packet    uint32                                      // maxPacket; tests see what happens without
 	pace      time.Duration                               // between two looks at revocations and presence
 }
 
@@ -124,7 +126,7 @@ func New(cfg Config, log *slog.Logger) (*Hub, error) {
 		return nil, err
 	}
 	h := &Hub{cfg: cfg, log: log, ready: make(chan struct{}), roster: presence.New(cfg.SilentAfter), tally: newTally(),
-		allow: allowed, handshake: handshakeTimeout, pace: time.Second}
+		allow: allowed, handshake: handshakeTimeout, packet: maxPacket, pace: time.Second}
 	if err := h.loadKeys(); err != nil {
 		return nil, err
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/nightjar-cam/nightjar/uplink/hub/presence"
 	"github.com/nightjar-cam/nightjar/uplink/hub/store"
 )
 
@@ -40,7 +39,7 @@ func (h *Hub) newWatch(f *front, st *store.Store) *watch {
 
 // run looks once each pace until ctx ends. What is said last, when all connections have ended, is write(false).
 func (w *watch) run(ctx context.Context) error {
-	w.expect(presence.Grace)
+	w.expect()
 	w.write(true)
 	tick := time.NewTicker(w.hub.pace)
 	defer tick.Stop()
@@ -57,7 +56,7 @@ func (w *watch) run(ctx context.Context) error {
 func (w *watch) look(n int) {
 	w.front.sweep(w.store.Archive())
 	if n%expectEvery == 0 {
-		w.expect(0)
+		w.expect()
 	}
 	for _, e := range w.hub.roster.Check(time.Now()) {
 		log := w.hub.log.With("device", e.Device, "for", e.For.Round(time.Second), "connected", e.Connected)
@@ -73,7 +72,7 @@ func (w *watch) look(n int) {
 }
 
 // expect tells the roster who is enrolled and not revoked.
-func (w *watch) expect(grace time.Duration) {
+func (w *watch) expect() {
 	devices, err := w.store.Archive().Devices()
 	if err != nil {
 		w.hub.log.Error("cameras cannot be listed", "code", "devices-unreadable", "err", err)
@@ -85,7 +84,7 @@ func (w *watch) expect(grace time.Duration) {
 			ids = append(ids, d.ID)
 		}
 	}
-	w.hub.roster.Expect(ids, w.heard, grace, time.Now())
+	w.hub.roster.Expect(ids, w.heard, time.Now())
 }
 
 func (w *watch) write(running bool) {

@@ -22,8 +22,8 @@ import (
 // pings more often than that.
 const Bound = 25 * time.Second
 
-// Grace is how much longer it may take at the start of a hub: cameras that waited for it come back over a
-// minute and a half, so that they do not all come at once.
+// Grace is how much longer the first sign of life may take, of a camera that was just enrolled, or of any one
+// when the hub starts: those that waited for it come back over a minute and a half, not all at once.
 const Grace = 90 * time.Second
 
 // A Camera is what is known of one.
@@ -59,17 +59,16 @@ func New(bound time.Duration) *Roster {
 	return &Roster{bound: bound, states: map[string]*state{}}
 }
 
-// Expect makes devices the cameras that must be alive from now on: new ones have grace beyond the bound to
-// be heard first, those that are not named are forgotten. heard is when a new one was heard last, zero for
-// never.
-func (r *Roster) Expect(devices []string, heard map[string]time.Time, grace time.Duration, now time.Time) {
+// Expect makes devices the cameras that must be alive from now on; those that are not named are forgotten.
+// heard is when a new one was heard last, zero for never.
+func (r *Roster) Expect(devices []string, heard map[string]time.Time, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	want := map[string]bool{}
 	for _, id := range devices {
 		want[id] = true
 		if r.states[id] == nil {
-			r.states[id] = &state{Camera: Camera{Device: id, Heard: heard[id]}, due: now.Add(r.bound + grace), quiet: now}
+			r.states[id] = &state{Camera: Camera{Device: id, Heard: heard[id]}, due: now.Add(r.bound + Grace), quiet: now}
 		}
 	}
 	maps.DeleteFunc(r.states, func(id string, s *state) bool { return !want[id] && s.sessions == 0 })
@@ -117,8 +116,8 @@ func (r *Roster) Check(now time.Time) (events []Event) {
 		switch {
 		case silent && !s.Silent:
 			s.Silent = true
-			if heard := s.due.Add(-r.bound); !s.Heard.IsZero() && heard.After(s.quiet) {
-				s.quiet = heard
+			if !s.Heard.IsZero() {
+				s.quiet = s.Heard
 			}
 			events = append(events, Event{s.camera(), now.Sub(s.quiet)})
 		case !silent && s.Silent:

@@ -21,7 +21,7 @@ type play struct {
 
 func newPlay(devices ...string) *play {
 	p := &play{Roster: New(Bound), now: start}
-	p.Expect(devices, nil, Grace, p.now)
+	p.Expect(devices, nil, p.now)
 	return p
 }
 
@@ -111,7 +111,7 @@ func TestExpect(t *testing.T) {
 	p.Connected("attic", p.now) // not expected yet
 	p.Connected("yard", p.now)
 	p.Heard("nobody", p.now)
-	p.Expect([]string{"attic", "shed"}, map[string]time.Time{"shed": before, "attic": before}, 0, p.now)
+	p.Expect([]string{"attic", "shed"}, map[string]time.Time{"shed": before, "attic": before}, p.now)
 	want := []Camera{
 		{Device: "attic", Connected: true, Heard: start}, {Device: "shed", Heard: before},
 		{Device: "yard", Connected: true, Heard: start}, // revoked: until its session is ended
@@ -120,7 +120,7 @@ func TestExpect(t *testing.T) {
 		t.Errorf("cameras (-want +got):\n%s", diff)
 	}
 	p.Gone("yard")
-	p.Expect([]string{"attic", "shed"}, nil, 0, p.now)
-	p.pass(time.Minute, time.Second, "attic")
-	p.expect(t, "26s: shed silent after 26s") // and nothing of yard
+	p.Expect([]string{"attic", "shed"}, nil, p.now)
+	p.pass(2*time.Minute, time.Second, "attic")
+	p.expect(t, "1m56s: shed silent after 1h1m56s") // and nothing of yard
 }
