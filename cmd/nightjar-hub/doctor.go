@@ -6,33 +6,19 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
-	"text/tabwriter"
+	"time"
 
 	"github.com/nightjar-cam/nightjar/cmd/internal/cli"
+	"github.com/nightjar-cam/nightjar/cmd/internal/doctor"
 )
 
-// verdict is the result of a check.
-type verdict string
-
-const (
-	ok   verdict = "ok"
-	warn verdict = "warn" // works, and will not for ever
-	fail verdict = "fail"
-)
-
-// finding is what a check found; the remedy is empty when all is well.
-type finding struct {
-	Check   string  `json:"check"`
-	Verdict verdict `json:"verdict"`
-	Detail  string  `json:"detail"`
-	Remedy  string  `json:"remedy,omitempty"`
-}
+// checkLimit bounds each check; that of the chains reads every record.
+const checkLimit = 2 * time.Minute
 
 // check is one question about a hub. Its name is stable.
 type check struct {
 	name string
-	run  func(ctx context.Context, dir string) finding
+	run  func(ctx context.Context, dir string) doctor.Finding
 }
 
 func doctorCommand() cli.Command {
@@ -53,31 +39,18 @@ to do about each trouble. It changes nothing; the hub may be running. Clips are 
 			if dir == "" {
 				return cli.Usagef("doctor needs --dir")
 			}
-			var all []finding
-			failed := 0
+			asked := make([]doctor.Check, 0, len(checks))
 			for _, c := range checks {
-				f := c.run(ctx, dir)
-				f.Check = c.name
-				all = append(all, f)
-				if f.Verdict == fail {
-					failed++
-				}
+				asked = append(asked, doctor.Check{Name: c.name, Run: func(ctx context.Context) doctor.Finding { return c.run(ctx, dir) }})
 			}
+			report := doctor.Examine(ctx, checkLimit, asked)
 			var err error
-			if failed > 0 {
-				err = fmt.Errorf("doctor: checks failed: %d", failed)
-			}
 			if asJSON {
-				return errors.Join(err, env.JSON(all))
+				err = env.JSON(report)
+			} else {
+				err = report.Print(env.Stdout)
 			}
-			w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
-			for _, f := range all {
-				fmt.Fprintf(w, "%s\t%s\t%s\n", f.Verdict, f.Check, cli.Printable(f.Detail))
-				if f.Remedy != "" {
-					fmt.Fprintf(w, "\t\tto do: %s\n", cli.Printable(f.Remedy))
-				}
-			}
-			return errors.Join(err, w.Flush())
+			return errors.Join(err, report.Failed())
 		},
 	}
 }

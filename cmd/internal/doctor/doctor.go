@@ -13,6 +13,8 @@ import (
 	"sync"
 	"text/tabwriter"
 	"time"
+
+	"github.com/nightjar-cam/nightjar/cmd/internal/cli"
 )
 
 // Verdict is what a check came to.
@@ -113,9 +115,9 @@ func (r Report) Failed() error {
 func (r Report) Print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, f := range r {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", f.Verdict, f.Name, f.Text)
+		fmt.Fprintf(t, "%s\t%s\t%s\n", f.Verdict, f.Name, cli.Printable(f.Text))
 		if f.Remedy != "" {
-			fmt.Fprintf(t, "\t\t  -> %s\n", f.Remedy)
+			fmt.Fprintf(t, "\t\t  -> %s\n", cli.Printable(f.Remedy))
 		}
 	}
 	return t.Flush()

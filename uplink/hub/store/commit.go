@@ -19,20 +19,32 @@ import (
 
 // finish commits a record whose bodies are all here: steps 1 to 10 of the package comment.
 func (p *partial) finish(ctx context.Context) (State, error) {
-	if err := p.publish(Body, Details); err != nil {
-		return p.state(), err
-	}
-	return p.commit(ctx)
+	return p.conclude(ctx, Body, Details)
 }
 
 // finishEvicted commits a record whose clip will not come any more. Its details are kept, if they are here.
 func (p *partial) finishEvicted(ctx context.Context) (State, error) {
 	if p.arrived {
-		if err := p.publish(Details); err != nil {
-			return p.state(), err
-		}
+		return p.conclude(ctx, Details)
 	}
-	return p.commit(ctx)
+	return p.conclude(ctx)
+}
+
+// conclude publishes the parts and commits the record. When that fails the parts may lie here or there: the next offer looks,
+// and takes them back.
+func (p *partial) conclude(ctx context.Context, parts ...Part) (st State, err error) {
+	if len(parts) > 0 {
+		err = p.publish(parts...)
+	}
+	if err == nil {
+		st, err = p.commit(ctx)
+	} else {
+		st = p.state()
+	}
+	if err != nil {
+		p.device.forget(p.hash)
+	}
+	return st, err
 }
 
 // publish checks bodies and moves them to their place: steps 1 to 4.
@@ -50,12 +62,16 @@ func (p *partial) publish(parts ...Part) error {
 			return err
 		}
 	}
+	var err error
 	for _, part := range parts {
-		if err := d.rename(p.file(part), p.target(part)); err != nil {
-			return fmt.Errorf("store clip %s: %w", p.record.Clip.ID, err)
+		if err == nil {
+			err = d.rename(p.file(part), p.target(part))
 		}
 	}
-	if err := d.syncDir(filepath.Dir(p.target(Body))); err != nil {
+	if err == nil {
+		err = d.syncDir(filepath.Dir(p.target(Body)))
+	}
+	if err != nil {
 		return fmt.Errorf("store clip %s: %w", p.record.Clip.ID, err)
 	}
 	return nil

@@ -88,8 +88,10 @@ func (a *tale) live(t *testing.T, d disk, retention Retention) error {
 	}
 	for _, e := range a.entries[a.receipted:] {
 		st, err := send(t.Context(), s, e, a.evicted[e.Seq])
-		if errors.Is(err, ErrHash) {
-			st, err = send(t.Context(), s, e, a.evicted[e.Seq])
+		for range 2 { // the details may be torn, and the clip, each is found for itself
+			if errors.Is(err, ErrHash) {
+				st, err = send(t.Context(), s, e, a.evicted[e.Seq])
+			}
 		}
 		if err != nil {
 			return err
@@ -153,7 +155,7 @@ func (a *tale) look(t *testing.T, rest bool) (wrong []string) {
 		}
 		wrong = append(wrong, p.String())
 	}
-	if left, _ := filepath.Glob(filepath.Join(a.dir, incomingDir, "*", "*")); rest && len(left) > 0 {
+	if left, _ := filepath.Glob(filepath.Join(a.dir, "incoming", "*", "*")); rest && len(left) > 0 {
 		wrong = append(wrong, fmt.Sprintf("left in incoming: %q", left))
 	}
 	return wrong
@@ -190,7 +192,7 @@ func TestRandomCuts(t *testing.T) {
 func TestRandomCutsMutant(t *testing.T) {
 	for name, without := range map[string]skip{
 		"bodies are not synced":               func(call string, p []string) bool { return call == "sync" && filepath.Base(p[0]) == "clip" },
-		"records are not synced":              func(call string, p []string) bool { return call == "sync" && filepath.Base(p[0]) == "record" },
+		"records are not synced":              func(call string, p []string) bool { return call == "sync" && filepath.Base(p[0]) == "record.tmp" },
 		"tombstones' folder is not synced":    func(call string, p []string) bool { return call == "syncdir" && filepath.Base(p[0]) == "tombstones" },
 		"the folder of clips is not synced":   func(call string, p []string) bool { return call == "syncdir" && filepath.Base(p[0]) == "clips" },
 		"the folder of records is not either": func(call string, p []string) bool { return call == "syncdir" && filepath.Base(p[0]) == "records" },
