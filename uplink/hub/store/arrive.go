@@ -93,6 +93,10 @@ type unfinished struct {
 // makeRoom keeps the bounds of the device's partials, this one aside: begun bodies, and details without. Of a body too many
 // the bytes go, and its details stay; of details too many the whole goes. The oldest go first.
 func (p *partial) makeRoom(body bool) error {
+	return p.store.disk.do(func() error { return p.removeOldest(body) }, "make room")
+}
+
+func (p *partial) removeOldest(body bool) error {
 	bodies, arriving, err := p.others()
 	if err != nil {
 		return err

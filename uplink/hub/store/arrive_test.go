@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -122,72 +123,113 @@ func TestHold(t *testing.T) {
 	wantStored(t, s, "porch", 1, 1)
 }
 
-// Details that are not what the record says are never shown.
-func TestWrongDetailsDoNotArrive(t *testing.T) {
+// without returns a store that leaves out some calls to its disk.
+func without(t *testing.T, c *camera.Camera, cfg Config, left skip) *Store {
+	t.Helper()
+	s, err := open(t.Context(), t.TempDir(), cfg, disk{before: func(call string, paths ...string) error {
+		if left(call, paths) {
+			return errSkip
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	add(t, s, c)
+	return s
+}
+
+func nothing(string, []string) bool { return false }
+
+// wrongDetails announces a clip with other details than its record says, and returns the error and whether the clip is shown.
+func wrongDetails(t *testing.T, left skip) (err error, shown bool) {
 	c := camera.New("porch")
-	s := newStore(t, c)
+	s := without(t, c, config(t), left)
 	e := c.Clip(blob(500, 1), blob(120, 2))
-	wrong := e
-	wrong.Details = blob(120, 3)
-	if _, err := announce(t.Context(), s, wrong); !errors.Is(err, ErrHash) {
-		t.Errorf("wrong details: %v", err)
-	}
-	if seqs := arriving(t, s); len(seqs) > 0 {
-		t.Errorf("records %v arrive", seqs)
-	}
+	right := e.Details
+	e.Details = blob(120, 3)
+	_, err = announce(t.Context(), s, e)
+	shown = len(arriving(t, s)) > 0
+	e.Details = right
 	if _, err := announce(t.Context(), s, e); err != nil || len(arriving(t, s)) != 1 {
 		t.Errorf("right details: %v", err)
 	}
+	return err, shown
 }
 
-// Offers without end fill neither disk nor memory: whichever part of a clip comes first, the oldest give way.
+// Details that are not what the record says are never shown.
+func TestWrongDetailsDoNotArrive(t *testing.T) {
+	if err, shown := wrongDetails(t, nothing); !errors.Is(err, ErrHash) || shown {
+		t.Errorf("wrong details: %v, shown %v", err, shown)
+	}
+}
+
+func TestWrongDetailsDoNotArriveMutant(t *testing.T) {
+	unchecked := func(call string, _ []string) bool { return call == "check" }
+	if err, shown := wrongDetails(t, unchecked); err != nil || !shown {
+		t.Errorf("without the check: %v, shown %v; the test above proves nothing", err, shown)
+	}
+}
+
+// arriveOfSix announces six clips with 100 bytes of details each and returns the numbers of those that are shown.
+func arriveOfSix(t *testing.T, change func(*Config), left skip) []uint64 {
+	c := camera.New("porch")
+	cfg := config(t)
+	change(&cfg)
+	s := without(t, c, cfg, left)
+	var entries []camera.Entry
+	for i := range 6 {
+		e := c.Clip(blob(100, byte(i)), blob(100, byte(i)))
+		entries = append(entries, e)
+		if _, err := announce(t.Context(), s, e); err != nil {
+			t.Fatal(err)
+		}
+		age(t, s, e, 10-i)
+	}
+	seqs := arriving(t, s)
+	if n := len(s.devices["porch"].partials); n > cfg.MaxPartials {
+		t.Errorf("%d clips are in memory", n)
+	}
+	for _, e := range entries {
+		if _, err := send(t.Context(), s, e, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := verify(t, s, "porch"); !r.OK() || r.Clips != 6 {
+		t.Errorf("in the end: %+v", r)
+	}
+	return seqs
+}
+
+var arrivalBounds = map[string]struct {
+	change func(*Config)
+	want   []uint64
+}{
+	"by count": {func(c *Config) { c.MaxArriving = 4 }, []uint64{3, 4, 5, 6}},
+	"by bytes": {func(c *Config) { c.MaxArrivingBytes = 399 }, []uint64{4, 5, 6}},
+}
+
+// Offers without end fill neither disk nor memory: the oldest give way.
 func TestArrivingIsBounded(t *testing.T) {
-	for _, row := range []struct {
-		name   string
-		change func(*Config)
-		want   int // of 6 with 100 bytes of details
-	}{
-		{"by count", func(c *Config) { c.MaxArriving = 4 }, 4},
-		{"by bytes", func(c *Config) { c.MaxArrivingBytes = 399 }, 3},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			c := camera.New("porch")
-			cfg := config(t)
-			row.change(&cfg)
-			s, err := Open(t.Context(), t.TempDir(), cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer s.Close()
-			add(t, s, c)
-			var entries []camera.Entry
-			for i := range 6 {
-				e := c.Clip(blob(100, byte(i)), blob(100, byte(i)))
-				entries = append(entries, e)
-				if _, err := announce(t.Context(), s, e); err != nil {
-					t.Fatal(err)
-				}
-				age(t, s, e, 10-i)
-			}
-			seqs := arriving(t, s)
-			if len(seqs) != row.want || seqs[0] != uint64(7-row.want) {
-				t.Errorf("records %v arrive, want the last %d", seqs, row.want)
-			}
-			if n := len(s.devices["porch"].partials); n > cfg.MaxPartials {
-				t.Errorf("%d clips are in memory", n)
-			}
-			for _, e := range entries {
-				if _, err := send(t.Context(), s, e, false); err != nil {
-					t.Fatal(err)
-				}
-			}
-			wantStored(t, s, "porch", 6, 6)
-		})
+	for name, row := range arrivalBounds {
+		if got := arriveOfSix(t, row.change, nothing); !slices.Equal(got, row.want) {
+			t.Errorf("%s: records %v arrive, want %v", name, got, row.want)
+		}
+	}
+}
+
+func TestArrivingIsBoundedMutant(t *testing.T) {
+	for name, row := range arrivalBounds {
+		endless := func(call string, _ []string) bool { return call == "make room" }
+		if got := arriveOfSix(t, row.change, endless); len(got) != 6 {
+			t.Errorf("%s, without making room: records %v arrive; the test above proves nothing", name, got)
+		}
 	}
 }
 
 // Of bodies that are begun and never finished the oldest go; what the owner sees of the clip stays.
-func TestBegunBodiesAreBounded(t *testing.T) {
+func TestPartialsAreBounded(t *testing.T) {
 	c := camera.New("porch")
 	s := newStore(t, c)
 	var entries []camera.Entry

@@ -79,17 +79,19 @@ func (p *partial) publish(parts ...Part) error {
 
 // check compares a part with the record, and throws away what is not right.
 func (p *partial) check(part Part) error {
-	sum, err := sumFile(p.file(part))
-	if err != nil {
-		return err
-	}
-	if want := p.want(part).SHA256; sum != want {
-		if err := p.discard(part); err != nil {
+	return p.store.disk.do(func() error {
+		sum, err := sumFile(p.file(part))
+		if err != nil {
 			return err
 		}
-		return fmt.Errorf("%w: the %s has SHA-256 %s, the record says %s", ErrHash, part, sum, want)
-	}
-	return nil
+		if want := p.want(part).SHA256; sum != want {
+			if err := p.discard(part); err != nil {
+				return err
+			}
+			return fmt.Errorf("%w: the %s has SHA-256 %s, the record says %s", ErrHash, part, sum, want)
+		}
+		return nil
+	}, "check", p.file(part))
 }
 
 // sync makes a part durable.

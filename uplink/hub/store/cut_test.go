@@ -37,6 +37,9 @@ func (c *cutter) before(call string, paths ...string) error {
 	if len(paths) > 0 {
 		last = paths[len(paths)-1]
 	}
+	if call == "check" || call == "make room" {
+		return nil // the calls within them count
+	}
 	if c.calls++; c.calls >= c.n {
 		return errCut
 	}

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 )
 
-// A disk is every call by which the store changes its folder. before, when set, is asked ahead of each
+// A disk is every call by which the store changes its folder, or decides to. before, when set, is asked ahead of each
 // one with the call's name and paths: an error is returned instead of making the call, except errSkip,
 // which leaves the call out. Tests kill the store and take its defences away with it.
 type disk struct {
