@@ -25,11 +25,11 @@ const poll = 5 * time.Second
 
 // Queue is how many entries wait in the spool, by what they wait for.
 type Queue struct {
-	New     int // the hub does not have their record and details
-	Now     int // their clip goes as soon as the link lets it
-	Idle    int // it goes when the camera is idle
-	Request int // when it is asked for
-	Never   int // not at all
+	New     int `json:"new"`     // the hub does not have their record and details
+	Now     int `json:"now"`     // their clip goes as soon as the link lets it
+	Idle    int `json:"idle"`    // it goes when the camera is idle
+	Request int `json:"request"` // when it is asked for
+	Never   int `json:"never"`   // not at all
 }
 
 // wants says when the clip of an entry is to go. What is not known goes only on request: it was written by another release.

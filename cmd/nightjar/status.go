@@ -14,12 +14,14 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/nightjar-cam/nightjar/board/health"
 	"github.com/nightjar-cam/nightjar/cmd/internal/cli"
 	"github.com/nightjar-cam/nightjar/cmd/internal/config"
+	"github.com/nightjar-cam/nightjar/uplink"
 )
 
 const (
@@ -68,6 +70,31 @@ type spoolStatus struct {
 	Bytes    int64 `json:"bytes"`
 	MaxBytes int64 `json:"max_bytes"`
 	Free     int64 `json:"disk_free_bytes"`
+
+	Queue  uplink.Queue `json:"queue"`  // what the entries wait for
+	Paused bool         `json:"paused"` // no clip is sent
+}
+
+// waits says in words what the entries wait for.
+func (s spoolStatus) waits() string {
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		what string
+	}{
+		{s.Queue.New, "not announced"}, {s.Queue.Now, "to be sent"}, {s.Queue.Idle, "when idle"}, {s.Queue.Request, "on request"}, {s.Queue.Never, "never"},
+	} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
+		}
+	}
+	if s.Paused {
+		parts = append(parts, "paused")
+	}
+	if parts == nil {
+		return "nothing waits"
+	}
+	return strings.Join(parts, ", ")
 }
 
 // statusFile lies where nothing wears: in memory, unless the state is somewhere of its own.
@@ -156,6 +183,7 @@ func (s status) print(w io.Writer) error {
 	fmt.Fprintf(t, "hub\t%s, %s for %v, certificate until %s\n", s.Hub.Address, state, span(s.Hub.Since), s.Hub.CertificateEnds.Format(time.DateOnly))
 	fmt.Fprintf(t, "spool\t%d entries, %s of %s; %s free on disk\n",
 		s.Spool.Entries, mib(s.Spool.Bytes), mib(s.Spool.MaxBytes), mib(s.Spool.Free))
+	fmt.Fprintf(t, "upload\t%s\n", s.Spool.waits())
 	fmt.Fprintf(t, "clock\t%s, %s\n", s.Updated.Format(time.DateTime+"Z"), s.Clock)
 	fmt.Fprintf(t, "memory\t%s\n", mib(s.Memory))
 	if err := t.Flush(); err != nil {

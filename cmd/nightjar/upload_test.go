@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,5 +116,22 @@ func TestDrainLeaves(t *testing.T) {
 	idle = false
 	if n := d.left(); n != 3 {
 		t.Errorf("%d are left, want the new and those that go now", n)
+	}
+}
+
+// The status says what clips wait for.
+func TestStatusTellsTheQueue(t *testing.T) {
+	v, session, _ := newTestVitals(t)
+	for want, st := range map[string]uplink.Status{
+		"nothing waits": {},
+		"1 not announced, 2 to be sent, 3 when idle, 4 on request, 5 never": {Queue: uplink.Queue{New: 1, Now: 2, Idle: 3, Request: 4, Never: 5}},
+		"7 to be sent, paused": {Queue: uplink.Queue{Now: 7}, Paused: true},
+	} {
+		session.st = st
+		v.look(noon)
+		var out strings.Builder
+		if err := v.status.print(&out); err != nil || !strings.Contains(out.String(), "\nupload    "+want+"\n") {
+			t.Errorf("%v, want %q in\n%s", err, want, out.String())
+		}
 	}
 }

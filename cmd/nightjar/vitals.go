@@ -142,6 +142,7 @@ func (v *vitals) lookAtCamera(now time.Time) {
 func (v *vitals) lookAtHub(wall clock.Wall) {
 	st := v.session.Status()
 	h := &v.status.Hub
+	v.status.Spool.Queue, v.status.Spool.Paused = st.Queue, st.Paused
 	h.Connected, h.Since, h.Error = st.Connected, st.Since.UTC(), ""
 	if st.Err != nil {
 		h.Error = st.Err.Error()
