@@ -34,11 +34,19 @@ func taking(b *bubble, e spool.Entry) (wire.Kind, []byte) {
 	return wire.DownHave, payload
 }
 
+// parts are the bytes that are there of a clip. The caller holds the lock.
 func (b *bubble) parts(clip string) *[3]int64 {
 	if b.got[clip] == nil {
 		b.got[clip] = new([3]int64)
 	}
 	return b.got[clip]
+}
+
+// held is how many bytes are there of a part.
+func (b *bubble) held(clip string, part wire.Part) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.parts(clip)[part]
 }
 
 // chunk takes a chunk, and gives the receipt if it was the last.
@@ -201,7 +209,7 @@ func sendBounded(t *testing.T, bound int64) (ahead, all int64, span time.Duratio
 		time.Sleep(5 * time.Second) // it connects again
 		e := b.record(1000, 50_000, policy.Now)
 		time.Sleep(time.Second)
-		if got := b.parts(e.ID)[wire.PartDetails]; got != 50_000 {
+		if got := b.held(e.ID, wire.PartDetails); got != 50_000 {
 			t.Errorf("details wait with the clips: %d bytes after a second", got)
 		}
 		span = time.Since(begin)
@@ -241,11 +249,7 @@ func TestPolicy(t *testing.T) {
 			clips[when] = b.record(1000, 100, when)
 		}
 		b.run()
-		has := func(when policy.When) bool {
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			return b.parts(clips[when].ID)[wire.PartBody] == 1000
-		}
+		has := func(when policy.When) bool { return b.held(clips[when].ID, wire.PartBody) == 1000 }
 		wantQueue := func(q Queue) {
 			t.Helper()
 			time.Sleep(time.Minute)
@@ -258,7 +262,7 @@ func TestPolicy(t *testing.T) {
 		}
 		wantQueue(Queue{Idle: 1, Request: 2, Never: 1})
 		for when, e := range clips {
-			if got := b.parts(e.ID)[wire.PartDetails]; got != 100 {
+			if got := b.held(e.ID, wire.PartDetails); got != 100 {
 				t.Errorf("%s: %d bytes of details", when, got)
 			}
 			if has(when) != (when == policy.Now) {
