@@ -86,7 +86,7 @@ func (c *cutter) loseUnsynced(t *testing.T) {
 // third, and the loss record. It returns what went wrong, and whether the cut came at all.
 func life(t *testing.T, n int, power bool, skip skip) (wrong []string, cutCame bool) {
 	t.Helper()
-	dir := t.TempDir()
+	dir := folder(t)
 	c := camera.New("porch")
 	clip, gone := c.Clip(blob(2500, 1), blob(700, 2)), c.Clip(blob(900, 3), blob(30, 4))
 	entries := []camera.Entry{clip, gone, c.Clip(blob(1800, 5), blob(90, 6)), c.Loss(record.Evicted, gone.ID())}

@@ -64,7 +64,7 @@ type tale struct {
 
 func newTale(t *testing.T, seed uint64, without skip) *tale {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	a := &tale{rng: rng, dir: t.TempDir(), cam: camera.New("porch"), evicted: map[uint64]bool{}, skip: without}
+	a := &tale{rng: rng, dir: folder(t), cam: camera.New("porch"), evicted: map[uint64]bool{}, skip: without}
 	for range 1 + rng.IntN(4) {
 		e := a.cam.Clip(blob(rng.IntN(9000), byte(seed)), blob(rng.IntN(1200), byte(seed+1)))
 		a.entries = append(a.entries, e)
@@ -162,7 +162,7 @@ func (a *tale) look(t *testing.T, rest bool) (wrong []string) {
 }
 
 // TestRandomCuts cuts the power of stores at random, as often as NIGHTJAR_CUTS says, with torn sectors and
-// pages, during recovery too. TMPDIR on a RAM disk makes it ten times as fast.
+// pages, during recovery too.
 func TestRandomCuts(t *testing.T) {
 	want := 150
 	if text := os.Getenv("NIGHTJAR_CUTS"); text != "" {

@@ -25,10 +25,22 @@ func config(t testing.TB) Config {
 	return Config{Key: receiptKey, MaxClipBytes: 1 << 20, MaxPartials: 2, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 }
 
+// folder is a temporary folder in memory where there is such a place: what a power cut does is worked out by
+// the tests, and the syncs of a real disk would take most of their time.
+func folder(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "nightjar-store-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
 // newStore returns an open store that knows the cameras.
 func newStore(t testing.TB, cameras ...*camera.Camera) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), t.TempDir(), config(t))
+	s, err := Open(t.Context(), folder(t), config(t))
 	if err != nil {
 		t.Fatal(err)
 	}
