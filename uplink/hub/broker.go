@@ -235,7 +235,9 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, er
 	var replies []reply
 	if err == nil {
 		began, done := time.Now(), h.greet.reassure(cl)
+		h.roster.Hold(cl.ID)
 		replies, err = h.ingest.take(cl.ID, kind, pk.Payload)
+		h.roster.Release(cl.ID, time.Now())
 		done()
 		if kind == wire.UpOffer || kind == wire.UpChunk {
 			h.tally.took(replies, time.Since(began))

@@ -188,7 +188,7 @@ func (h *Hub) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return front.run(ctx) })
 	w := h.newWatch(front, st)
 	g.Go(func() error { return w.run(ctx) })
-	g.Go(func() error { return h.retain(ctx, st) })
+	g.Go(func() error { return h.retain(ctx, st, w.before) })
 	err = g.Wait()
 	w.write(false)
 	return err

@@ -21,6 +21,7 @@ type watch struct {
 	front   *front
 	store   *store.Store
 	started time.Time
+	before  time.Time            // when the hub before this one wrote its last status, zero for never
 	heard   map[string]time.Time // last signs of life that the hub before this one knew
 	failed  string               // what the log said last about a status that could not be written
 }
@@ -31,6 +32,7 @@ func (h *Hub) newWatch(f *front, st *store.Store) *watch {
 	if err != nil {
 		h.log.Warn("last status cannot be read", "code", "status-unreadable", "err", err) // it is written anew
 	}
+	w.before = before.Updated
 	for _, c := range before.Cameras {
 		w.heard[c.Device] = c.Heard
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package presence judges which cameras are alive: [New] a roster, tell it who [Roster.Connected], who was
-// [Roster.Heard] and who is [Roster.Gone], and ask [Roster.Check] regularly. A camera of which nothing was
+// [Roster.Heard], whom the hub keeps waiting ([Roster.Hold]) and who is [Roster.Gone], and ask [Roster.Check] regularly. A camera of which nothing was
 // heard for longer than the bound is silent, whatever its connection looks like: a cut cable, a jammed
 // radio and a stolen camera leave connections that seem to be open. Each silence is one event, and so is
 // its end.
@@ -43,6 +43,7 @@ type Event struct {
 type state struct {
 	Camera
 	sessions int       // connections of the moment; two when a new one takes over
+	held     int       // messages of it that the hub is at work on
 	due      time.Time // silent when nothing is heard until then
 	quiet    time.Time // since when, for Event.For
 }
@@ -101,6 +102,26 @@ func (r *Roster) Heard(id string, now time.Time) {
 	r.hear(id, now)
 }
 
+// Hold says that the hub is at work on a message of the camera and reads nothing of it until Release: that
+// the hub's disk is slow is not the camera's silence.
+func (r *Roster) Hold(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.states[id]; s != nil {
+		s.held++
+	}
+}
+
+// Release ends a Hold.
+func (r *Roster) Release(id string, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.states[id]; s != nil && s.held > 0 {
+		s.held--
+		r.hear(id, now)
+	}
+}
+
 func (r *Roster) hear(id string, now time.Time) {
 	if s := r.states[id]; s != nil {
 		s.Heard, s.due = now, now.Add(r.bound)
@@ -112,7 +133,7 @@ func (r *Roster) Check(now time.Time) (events []Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range r.states {
-		silent := now.After(s.due)
+		silent := now.After(s.due) && s.held == 0
 		switch {
 		case silent && !s.Silent:
 			s.Silent = true

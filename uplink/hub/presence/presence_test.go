@@ -124,3 +124,22 @@ func TestExpect(t *testing.T) {
 	p.pass(2*time.Minute, time.Second, "attic")
 	p.expect(t, "1m56s: shed silent after 1h1m56s") // and nothing of yard
 }
+
+// A hub whose disk stalls does not take its cameras for dead.
+func TestBusyHub(t *testing.T) {
+	p := newPlay("porch")
+	p.Connected("porch", p.now)
+	p.Hold("porch")
+	p.pass(2*time.Minute, time.Second)
+	p.expect(t)
+	p.Release("porch", p.now)
+	p.pass(Bound, time.Hour)
+	p.expect(t)
+	p.pass(2*time.Second, time.Hour)
+	p.expect(t, "2m26s: porch silent after 26s")
+	p.Release("porch", p.now) // without a Hold: nothing
+	p.Release("nobody", p.now)
+	p.Hold("nobody")
+	p.pass(time.Minute, time.Hour)
+	p.expect(t, "2m26s: porch silent after 26s")
+}
