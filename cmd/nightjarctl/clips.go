@@ -7,14 +7,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"slices"
-
-	"filippo.io/age"
 
 	"github.com/nightjar-cam/nightjar/cmd/internal/cli"
 	"github.com/nightjar-cam/nightjar/keys/record"
-	"github.com/nightjar-cam/nightjar/keys/seal"
 	"github.com/nightjar-cam/nightjar/uplink/hub/archive"
 )
 
@@ -114,20 +110,6 @@ func (s *source) clips() ([]clip, error) {
 	}
 	if err := errors.Join(errs...); err != nil {
 		return all, cli.Hint(err, "`nightjarctl clips verify` names everything that is wrong")
-	}
-	return all, nil
-}
-
-// identities reads the owner's key.
-func identities(file string) ([]age.Identity, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, fmt.Errorf("read owner's key: %w", err)
-	}
-	defer f.Close()
-	all, err := seal.Identities(f)
-	if err != nil {
-		return nil, fmt.Errorf("read owner's key %s: %w", file, err)
 	}
 	return all, nil
 }

@@ -45,7 +45,7 @@ type row struct {
 
 func lsCommand() cli.Command {
 	var from source
-	var key string
+	var key ownerKey
 	var asJSON bool
 	return cli.Command{
 		Name:  "ls",
@@ -61,7 +61,7 @@ camera's upload policy if that holds it back (idle, request, never); evicted, wh
 lost for want of room; or missing.`,
 		Flags: func(f *flag.FlagSet) {
 			from.flags(f)
-			f.StringVar(&key, "i", "", "owner's key `FILE`, to show what triggered each clip")
+			key.flags(f)
 			cli.JSONFlag(f, &asJSON)
 		},
 		Run: func(_ context.Context, env *cli.Env, _ []string) error {
@@ -73,17 +73,17 @@ lost for want of room; or missing.`,
 			if asJSON {
 				return errors.Join(err, env.JSON(rows))
 			}
-			return errors.Join(err, table(env.Stdout, rows, key != ""))
+			return errors.Join(err, table(env.Stdout, rows, key.file != ""))
 		},
 	}
 }
 
 // list returns rows, not nil, and what could not be read; or no rows and why.
-func list(from source, key string) ([]row, error) {
+func list(from source, key ownerKey) ([]row, error) {
 	var owner []age.Identity
-	if key != "" {
+	if key.file != "" {
 		var err error
-		if owner, err = identities(key); err != nil {
+		if owner, err = key.identities(); err != nil {
 			return nil, err
 		}
 	}

@@ -30,11 +30,12 @@ type opened struct {
 
 func openCommand() cli.Command {
 	var from source
-	var key, dir string
+	var key ownerKey
+	var dir string
 	var all, sheet, asJSON bool
 	return cli.Command{
 		Name:  "open",
-		Usage: "nightjarctl clips open --store DIR -i FILE -o DIR [--sheet] [--device ID] [--json] CLIP...|--all",
+		Usage: "nightjarctl clips open --store DIR -i FILE [--passphrase-file FILE] -o DIR [--sheet] [--device ID] [--json] CLIP...|--all",
 		Short: "Verify and open clips into MP4 files",
 		Long: `Opens clips into the folder given with -o, named after camera, start and clip. A clip is named by the first
 four or more digits of its id. A file appears only when the camera's signature on the record and the size
@@ -47,20 +48,20 @@ here.`,
 		Args: -1,
 		Flags: func(f *flag.FlagSet) {
 			from.flags(f)
-			f.StringVar(&key, "i", "", "owner's key `FILE`")
+			key.flags(f)
 			f.StringVar(&dir, "o", "", "write into folder `DIR`, is made")
 			f.BoolVar(&all, "all", false, "open all clips")
 			f.BoolVar(&sheet, "sheet", false, "write the contact sheet as well")
 			cli.JSONFlag(f, &asJSON)
 		},
 		Run: func(_ context.Context, env *cli.Env, ids []string) error {
-			if key == "" || dir == "" {
+			if key.file == "" || dir == "" {
 				return cli.Usagef("open needs -i and -o")
 			}
 			if all == (len(ids) > 0) {
 				return cli.Usagef("give either ids of clips or --all")
 			}
-			owner, err := identities(key)
+			owner, err := key.identities()
 			if err != nil {
 				return err
 			}

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"filippo.io/age"
 )
@@ -53,11 +52,32 @@ func Recipients(lines io.Reader) ([]age.Recipient, error) {
 	if len(all) == 0 {
 		return nil, errors.New("recipients: there is none: give at least one age public key (age1...)")
 	}
-	if _, err := age.Encrypt(io.Discard, all...); err != nil { // such as X25519 and post-quantum together
-		return nil, fmt.Errorf("recipients do not go together: %w", err)
+	if err := together(all); err != nil {
+		return nil, err
 	}
 	return all, nil
 }
+
+// together refuses what age would refuse when the first clip is sealed.
+func together(all []age.Recipient) error {
+	pq := 0
+	for _, r := range all {
+		if _, ok := r.(*age.HybridRecipient); ok {
+			pq++
+		}
+	}
+	if pq > 0 && pq < len(all) {
+		return errors.New("recipients: post-quantum (age1pq...) and classic ones (age1...) cannot be mixed: a clip is only as safe as its " +
+			"weakest recipient; give either kind only")
+	}
+	if _, err := age.Encrypt(io.Discard, all...); err != nil {
+		return fmt.Errorf("recipients do not go together: %w", err)
+	}
+	return nil
+}
+
+// maxIdentityFile bounds what is read of an identity file, in bytes.
+const maxIdentityFile = 1 << 20
 
 // NewWriter seals what is written to it into dst. Close finishes the seal and leaves dst open; without it the last 64 KiB
 // cannot be opened. One goroutine uses it.
@@ -71,7 +91,7 @@ func NewWriter(dst io.Writer, recipients []age.Recipient) (io.WriteCloser, error
 
 // Identities reads an identity file as age-keygen writes it.
 func Identities(file io.Reader) ([]age.Identity, error) {
-	all, err := age.ParseIdentities(io.LimitReader(file, 1<<20))
+	all, err := age.ParseIdentities(io.LimitReader(file, maxIdentityFile))
 	if err != nil {
 		return nil, errors.New("not an age identity file: it has lines that begin with AGE-SECRET-KEY- and comments")
 	}
@@ -88,17 +108,4 @@ func Open(src io.Reader, identities []age.Identity) (io.Reader, error) {
 		return nil, fmt.Errorf("open seal: %w", err)
 	}
 	return r, nil
-}
-
-// GenerateOwner makes an owner's X25519 identity, writes it to w in the form of age-keygen, and returns the recipient.
-func GenerateOwner(w io.Writer, now time.Time) (recipient string, err error) {
-	identity, err := age.GenerateX25519Identity()
-	if err != nil {
-		return "", fmt.Errorf("make identity: %w", err)
-	}
-	recipient = identity.Recipient().String()
-	if _, err := fmt.Fprintf(w, "# created: %s\n# public key: %s\n%s\n", now.Format(time.RFC3339), recipient, identity); err != nil {
-		return "", fmt.Errorf("write identity: %w", err)
-	}
-	return recipient, nil
 }
