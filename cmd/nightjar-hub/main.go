@@ -5,12 +5,19 @@
 package main
 
 import (
+	"fmt"
 	"os"
 
 	"github.com/nightjar-cam/nightjar/cmd/internal/cli"
+	"github.com/nightjar-cam/nightjar/keys"
 )
 
-func main() { os.Exit(cli.Main(program(), os.Args[1:])) }
+func main() {
+	if err := keys.NoDumps(); err != nil { // a kernel that cannot is no reason not to record
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(cli.Main(program(), os.Args[1:]))
+}
 
 func program() cli.Command {
 	return cli.Command{
