@@ -3,7 +3,9 @@
 package hubtest
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"slices"
 	"sync"
@@ -21,10 +23,25 @@ type Log struct {
 type kept struct {
 	mu       sync.Mutex
 	messages []Message
+	text     bytes.Buffer
+}
+
+func (k *kept) Write(b []byte) (int, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.text.Write(b)
 }
 
 func newLog(t testing.TB) *Log {
-	return &Log{to: slog.NewTextHandler(t.Output(), nil), kept: &kept{}}
+	k := &kept{}
+	return &Log{to: slog.NewTextHandler(io.MultiWriter(t.Output(), k), &slog.HandlerOptions{Level: slog.LevelDebug}), kept: k}
+}
+
+// Written returns all that was logged, as text.
+func (l *Log) Written() string {
+	l.kept.mu.Lock()
+	defer l.kept.mu.Unlock()
+	return l.kept.text.String()
 }
 
 // A Message is one that carried an attribute "code".
