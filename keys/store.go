@@ -31,13 +31,14 @@ const maxFile = 64 << 10
 // Store is a folder that only its owner may read. Its files are replaced as a whole and are durable when a method returns.
 // It may be used from several processes.
 type Store struct {
-	dir  string
-	sync func(*os.File) error // (*os.File).Sync, but in tests
+	dir    string
+	sync   func(*os.File) error // (*os.File).Sync, but in tests
+	sealer Sealer               // nil: file permissions are all there is
 }
 
 // OpenStore makes the folder if it is missing, and refuses one that others may enter.
 func OpenStore(dir string) (*Store, error) {
-	s := &Store{filepath.Clean(dir), (*os.File).Sync}
+	s := &Store{dir: filepath.Clean(dir), sync: (*os.File).Sync}
 	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("open key store: %w", err)
 	}
@@ -95,12 +96,12 @@ func private(path string, info fs.FileInfo) error {
 
 // Identity returns the device's identity and makes it on first use; of several processes that do so at once, all get the same.
 func (s *Store) Identity() (Identity, error) {
-	pemKey, err := s.read(identityFile)
+	pemKey, err := s.readSecret(identityFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := s.makeIdentity(); err != nil && !errors.Is(err, fs.ErrExist) {
 			return Identity{}, fmt.Errorf("make identity: %w", err)
 		}
-		pemKey, err = s.read(identityFile) // ours, or that of a process that was first
+		pemKey, err = s.readSecret(identityFile) // ours, or that of a process that was first
 	}
 	if err != nil {
 		return Identity{}, fmt.Errorf("read identity: %w", err)
@@ -117,7 +118,7 @@ func (s *Store) makeIdentity() error {
 	if err != nil {
 		return err
 	}
-	return s.write(identityFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), os.Link)
+	return s.writeSecret(identityFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), os.Link)
 }
 
 func parseIdentity(pemKey []byte) (Identity, error) {
@@ -166,7 +167,7 @@ func (s *Store) saveCredential(c Credential, place func(from, to string) error) 
 	if err != nil {
 		return fmt.Errorf("save credential: %w", err)
 	}
-	if err := s.write(credentialFile, text, place); err != nil {
+	if err := s.writeSecret(credentialFile, text, place); err != nil {
 		return fmt.Errorf("save credential: %w", err)
 	}
 	return nil
@@ -174,7 +175,7 @@ func (s *Store) saveCredential(c Credential, place func(from, to string) error) 
 
 // Credential returns what enrolment gave, or [ErrNotEnrolled].
 func (s *Store) Credential() (Credential, error) {
-	text, err := s.read(credentialFile)
+	text, err := s.readSecret(credentialFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Credential{}, ErrNotEnrolled
 	}
@@ -227,7 +228,7 @@ func parseCredential(text []byte) (Credential, error) {
 
 // Recipients returns the recipients file. It is an error wrapping fs.ErrNotExist when nobody was set yet.
 func (s *Store) Recipients() ([]byte, error) {
-	text, err := s.read(recipientsFile)
+	text, err := s.readRaw(recipientsFile)
 	if err != nil {
 		return nil, fmt.Errorf("read recipients: %w", err)
 	}
@@ -245,7 +246,7 @@ func (s *Store) SetRecipients(lines []byte) error {
 	return nil
 }
 
-func (s *Store) read(name string) ([]byte, error) {
+func (s *Store) readRaw(name string) ([]byte, error) {
 	path := filepath.Join(s.dir, name)
 	f, err := os.Open(path)
 	if err != nil {

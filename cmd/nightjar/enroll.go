@@ -53,7 +53,7 @@ func runEnroll(ctx context.Context, env *cli.Env, hub, token, state string, reci
 	if err != nil {
 		return err
 	}
-	store, err := keys.OpenStore(keysDir(state))
+	store, err := openKeys(state)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/nightjar-cam/nightjar/cmd/internal/cli"
 	"github.com/nightjar-cam/nightjar/cmd/internal/config"
-	"github.com/nightjar-cam/nightjar/keys"
 )
 
 func recipientsCommand() cli.Command {
@@ -31,7 +30,7 @@ Post-quantum recipients (age1pq...) and classic ones (age1...) cannot be mixed.`
 			cli.JSONFlag(f, &asJSON)
 		},
 		Run: func(_ context.Context, env *cli.Env, args []string) error {
-			store, err := keys.OpenStore(keysDir(state))
+			store, err := openKeys(state)
 			if err != nil {
 				return err
 			}

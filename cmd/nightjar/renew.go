@@ -49,7 +49,7 @@ running agent uses the new certificate from its next connection on.`,
 
 // newRenewal is the agent's task that does what the command does, in time.
 func newRenewal(cfg config.Config, trouble func() error, log *slog.Logger) (*enroll.Renewal, error) {
-	store, err := keys.OpenStore(keysDir(cfg.State))
+	store, err := openKeys(cfg.State)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func newRenewal(cfg config.Config, trouble func() error, log *slog.Logger) (*enr
 }
 
 func runRenew(ctx context.Context, state string) (keys.Credential, error) {
-	store, err := keys.OpenStore(keysDir(state))
+	store, err := openKeys(state)
 	if err != nil {
 		return keys.Credential{}, err
 	}

@@ -104,7 +104,7 @@ func run(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger) e
 // newSink opens keys and spool.
 func newSink(cfg config.Config, log *slog.Logger) (*sink, keys.Credential, error) {
 	var none keys.Credential
-	store, err := keys.OpenStore(keysDir(cfg.State))
+	store, err := openKeys(cfg.State)
 	if err != nil {
 		return nil, none, err
 	}

@@ -15,6 +15,7 @@ import (
 	"crypto/x509/pkix"
 	"math/big"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -108,6 +109,15 @@ type issuer struct {
 
 	identity ed25519.PublicKey // of front-door, for renewals
 	renewals []RenewRequest
+
+	mu sync.Mutex // of err and renewals, while a renewal may be served
+}
+
+// refuse makes the issuer refuse with err, or not any more.
+func (i *issuer) refuse(err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.err = err
 }
 
 func (i *issuer) Issue(_ context.Context, r Request) (Response, error) {
@@ -119,9 +129,12 @@ func (i *issuer) Issue(_ context.Context, r Request) (Response, error) {
 }
 
 func (i *issuer) Renew(_ context.Context, r RenewRequest) (Response, error) {
+	i.mu.Lock()
 	i.renewals = append(i.renewals, r)
-	if i.err != nil {
-		return Response{}, i.err
+	err := i.err
+	i.mu.Unlock()
+	if err != nil {
+		return Response{}, err
 	}
 	if err := r.Verify(i.identity); err != nil {
 		return Response{}, err

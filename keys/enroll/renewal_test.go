@@ -240,7 +240,7 @@ func TestRenewalWhenTheHubRefuses(t *testing.T) {
 func TestRenewalAfterARefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		y := newYears(t)
-		y.issuer.err = ErrRevoked
+		y.issuer.refuse(ErrRevoked)
 		time.Sleep(61 * day)
 		defer y.run()()
 		time.Sleep(day)
@@ -248,7 +248,7 @@ func TestRenewalAfterARefusal(t *testing.T) {
 		if before < 10 || before > 300 {
 			t.Errorf("%d attempts in a day", before)
 		}
-		y.issuer.err = nil
+		y.issuer.refuse(nil)
 		time.Sleep(lastRetry * 2)
 		if left := time.Until(y.stored().TLS.Leaf.NotAfter); left < 59*day {
 			t.Errorf("certificate is valid for %v", left)

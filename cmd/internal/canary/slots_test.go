@@ -40,6 +40,7 @@ type site struct {
 	token      enroll.Token // unused
 	owner      seal.Owner
 	passphrase []byte
+	sealer     keys.Sealer
 	slots      []slot
 }
 
@@ -70,6 +71,11 @@ func newSite(t *testing.T) *site {
 	add("owner identity", []byte(secretLine(t, string(s.owner.File(noon)))))
 	add("owner phrase", []byte(strings.Join(strings.Fields(s.owner.Phrase())[2:6], " ")))
 	add("owner passphrase", s.passphrase)
+	board := []byte("the board's own secret, 32 bytes")
+	if s.sealer, err = keys.NewSealer("board", board); err != nil {
+		t.Fatal(err)
+	}
+	add("board secret", board)
 	files, err := filepath.Glob(filepath.Join(s.hub.Dir, "*.key"))
 	if err != nil {
 		t.Fatal(err)
