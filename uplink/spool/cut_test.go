@@ -16,7 +16,7 @@ import (
 // The workload's spool.
 const (
 	cutDir   = "/state/spool"
-	cutQuota = 100
+	cutQuota = 1300
 )
 
 // fakeRecord signs nothing, but holds what makes a chain.
@@ -34,6 +34,12 @@ func cutConfig() Config {
 	}
 }
 
+// openOn opens the workload's spool on a disk of a test.
+func openOn(d disk) (*Spool, error) {
+	s := newSpool(cutDir, cutConfig(), d)
+	return s, s.Reopen()
+}
+
 // ledger is what the world outside of the spool has been told.
 type ledger struct {
 	records map[uint64]string // committed, or seen after a restart
@@ -46,7 +52,7 @@ func newLedger() *ledger {
 }
 
 // content of a part of a clip. Three clips are more than the quota.
-func content(id, part string) []byte { return bytes.Repeat([]byte(id+part), 20)[:18] }
+func content(id, part string) []byte { return bytes.Repeat([]byte(id+part), 200)[:180] }
 
 func (l *ledger) begin(s *Spool, id string, parts ...string) (*Draft, error) {
 	d, err := s.Create(id)
@@ -60,8 +66,8 @@ func (l *ledger) begin(s *Spool, id string, parts ...string) (*Draft, error) {
 			return nil, err
 		}
 		b := content(id, name)
-		_, err1 := w.Write(b[:7])
-		_, err2 := w.Write(b[7:])
+		_, err1 := w.Write(b[:70])
+		_, err2 := w.Write(b[70:])
 		if err := errors.Join(err1, err2, w.Close()); err != nil {
 			return nil, err
 		}
@@ -203,7 +209,7 @@ func (l *ledger) check(s *Spool) error {
 // reopen opens the folder after a crash, checks it, works on, and checks again.
 func (l *ledger) reopen(d disk) error {
 	for _, round := range []string{"2", "3"} {
-		s, err := open(cutDir, cutConfig(), d)
+		s, err := openOn(d)
 		if err != nil {
 			return err
 		}
@@ -232,7 +238,7 @@ func cutEverywhere(t *testing.T, seeds uint64, mutate func(disk) disk, crash fun
 			mem, l := start(t), newLedger()
 			mem.left = cut
 			d := mutate(mem)
-			s, err := open(cutDir, cutConfig(), d)
+			s, err := openOn(d)
 			if err == nil {
 				err = l.work(s, "1")
 			}
@@ -269,7 +275,7 @@ func TestPowerCut(t *testing.T) {
 func TestKillThenPowerCut(t *testing.T) {
 	crash := func(d *memDisk, rng *rand.Rand) error {
 		d.left = rng.IntN(40)
-		if _, err := open(cutDir, cutConfig(), d); err != nil && !errors.Is(err, errCut) {
+		if _, err := openOn(d); err != nil && !errors.Is(err, errCut) {
 			return err
 		}
 		return powerCut(d, rng)

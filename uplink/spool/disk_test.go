@@ -34,6 +34,18 @@ func (d *brokenDisk) Create(path string) (file, error) {
 	return &brokenFile{f, d, name}, err
 }
 
+func (d *brokenDisk) Resume(path string, at int64) (file, error) {
+	if at == 0 {
+		return d.Create(path)
+	}
+	name := filepath.Base(path)
+	if err := d.fail["create "+name]; err != nil {
+		return nil, err
+	}
+	f, err := d.disk.Resume(path, at)
+	return &brokenFile{f, d, name}, err
+}
+
 func (d *brokenDisk) SyncDir(dir string) error {
 	if err := d.fail["syncdir "+filepath.Base(dir)]; err != nil {
 		return err
@@ -103,7 +115,7 @@ func TestFailingDisk(t *testing.T) {
 		t.Run(tt.operation, func(t *testing.T) {
 			mem := start(t)
 			d := &brokenDisk{disk: mem}
-			s, err := open(cutDir, cutConfig(), d)
+			s, err := openOn(d)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -121,7 +133,7 @@ func TestFailingDisk(t *testing.T) {
 			if err := tryClip(s, "b"); err != nil {
 				t.Errorf("the next clip: %v", err)
 			}
-			s, err = open(cutDir, cutConfig(), mem)
+			s, err = openOn(mem)
 			if err == nil {
 				err = newLedger().note(s)
 			}
@@ -136,7 +148,7 @@ func TestFailingDisk(t *testing.T) {
 func TestEntryIsShownWhenDurable(t *testing.T) {
 	mem := start(t)
 	d := &brokenDisk{disk: mem}
-	s, err := open(cutDir, cutConfig(), d)
+	s, err := openOn(d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +173,7 @@ func TestEntryIsShownWhenDurable(t *testing.T) {
 func TestRemoveWaitsForHead(t *testing.T) {
 	mem := start(t)
 	d := &brokenDisk{disk: mem}
-	s, err := open(cutDir, cutConfig(), d)
+	s, err := openOn(d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +192,7 @@ func TestRemoveWaitsForHead(t *testing.T) {
 	if err := s.Remove(e.Seq, sha256.Sum256(e.Record)); err != nil {
 		t.Error(err)
 	}
-	if s, err = open(cutDir, cutConfig(), mem); err != nil {
+	if s, err = openOn(mem); err != nil {
 		t.Fatal(err)
 	}
 	if seq, hash := s.Head(); seq != 1 || hash != sha256.Sum256(e.Record) {
@@ -191,7 +203,7 @@ func TestRemoveWaitsForHead(t *testing.T) {
 // A draft that fills the disk must not keep the spool from opening: its room is needed to declare it.
 func TestInterruptedOnFullDisk(t *testing.T) {
 	mem := start(t)
-	s, err := open(cutDir, cutConfig(), mem)
+	s, err := openOn(mem)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +211,7 @@ func TestInterruptedOnFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	full := &fullDisk{mem, filepath.Join(cutDir, tmpDir, "big", "clip")}
-	if s, err = open(cutDir, cutConfig(), full); err != nil {
+	if s, err = openOn(full); err != nil {
 		t.Fatal(err)
 	}
 	if e, ok := s.Next(0); !ok || !strings.HasSuffix(string(e.Record), " interrupted big") {

@@ -35,6 +35,9 @@ type Entry struct {
 // Bytes is the size of the entry's files together.
 func (e Entry) Bytes() int64 { return total(e.Parts) }
 
+// overhead is what the entry takes beside its files, in bytes.
+func (e Entry) overhead() int64 { return int64(len(e.Record) + len(e.Note)) }
+
 func total(parts []Part) (n int64) {
 	for _, p := range parts {
 		n += p.Size
@@ -60,7 +63,7 @@ func (s *Spool) Next(after uint64) (Entry, bool) {
 	if found {
 		i++
 	}
-	if i == len(s.entries) || s.entries[i].Seq > s.queued {
+	if !s.opened || i == len(s.entries) || s.entries[i].Seq > s.queued {
 		return Entry{}, false
 	}
 	return s.entries[i], true
@@ -80,7 +83,7 @@ func (s *Spool) Head() (seq uint64, hash [32]byte) {
 	return s.seq, s.hash()
 }
 
-// Usage tells how many entries wait, and how many bytes their files have.
+// Usage tells how many entries wait, and how many bytes their files have, without records and drafts.
 func (s *Spool) Usage() (entries int, bytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,8 +93,11 @@ func (s *Spool) Usage() (entries int, bytes int64) {
 // Remove forgets an entry. The hash of its record has to be given: an answer about another record of that number must not
 // remove this one. Removing an entry that is not there does nothing.
 func (s *Spool) Remove(seq uint64, recordHash [32]byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.write.Lock()
+	defer s.write.Unlock()
+	if !s.opened {
+		return fmt.Errorf("remove entry %d: %w", seq, ErrNotOpen)
+	}
 	i := slices.IndexFunc(s.entries, func(e Entry) bool { return e.Seq == seq })
 	if i < 0 {
 		return nil
@@ -111,9 +117,11 @@ func (s *Spool) Remove(seq uint64, recordHash [32]byte) error {
 	if err := s.disk.Rename(s.entryDir(e), gone); err != nil {
 		return fmt.Errorf("remove entry %d: %w", seq, err)
 	}
-	s.entries = slices.Delete(s.entries, i, i+1)
-	s.bytes -= e.Bytes()
-	s.signal()
+	s.set(func() {
+		s.entries = slices.Delete(s.entries, i, i+1)
+		s.bytes -= e.Bytes()
+		s.records -= e.overhead()
+	})
 	err := s.disk.SyncDir(filepath.Join(s.dir, queueDir))
 	if err == nil {
 		err = s.disk.RemoveAll(gone)

@@ -30,6 +30,7 @@ type node struct {
 	durable map[string]*node // of a folder, after a power cut
 	data    []byte           // of a file, as it is seen
 	synced  []byte           // of a file, after a power cut
+	dropped int              // bytes whose writing failed, so that no later Sync writes them
 }
 
 // change is a folder change: all of its settings or none.
@@ -124,7 +125,22 @@ func (d *memDisk) Create(path string) (file, error) {
 		n = &node{}
 		d.change(setting{dir, filepath.Base(path), n})
 	}
-	n.data = nil
+	n.data, n.dropped = nil, 0
+	return &memFile{d, n}, nil
+}
+
+func (d *memDisk) Resume(path string, at int64) (file, error) {
+	if at == 0 {
+		return d.Create(path)
+	}
+	if err := d.step(); err != nil {
+		return nil, err
+	}
+	n := d.find(path)
+	if n == nil || int64(len(n.data)) < at {
+		return nil, &fs.PathError{Op: "resume", Path: path, Err: fs.ErrNotExist}
+	}
+	n.data, n.dropped = slices.Clip(n.data[:at]), 0
 	return &memFile{d, n}, nil
 }
 
@@ -238,6 +254,24 @@ func (d *memDisk) settle(keep func(int) bool) {
 		}
 	}
 	d.pending = rest
+}
+
+// lose is a power cut that leaves what is durable and nothing else.
+func (d *memDisk) lose() {
+	d.pending = nil
+	d.root.lose()
+	d.left = -1
+}
+
+func (n *node) lose() {
+	if n.names == nil {
+		n.data = n.synced
+		return
+	}
+	n.names = maps.Clone(n.durable)
+	for _, child := range n.names {
+		child.lose()
+	}
 }
 
 // powerCut leaves what is durable, and of the rest what chance keeps.

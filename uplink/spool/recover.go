@@ -6,13 +6,16 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"strconv"
 )
 
 // recover reads the folder and clears what a crash left.
 func (s *Spool) recover() error {
+	s.set(func() {
+		s.entries, s.bytes, s.records, s.drafts, s.seq, s.last, s.queued, s.durable = nil, 0, 0, 0, 0, nil, 0, 0
+	})
+	s.doubt, s.lost, s.aside = false, false, nil
 	tmp, queue := filepath.Join(s.dir, tmpDir), filepath.Join(s.dir, queueDir)
 	for _, dir := range []string{tmp, queue} {
 		if err := s.disk.MkdirAll(dir); err != nil {
@@ -26,52 +29,99 @@ func (s *Spool) recover() error {
 			return err
 		}
 	}
-	if err := s.readHead(); err != nil {
+	headErr := s.readHead()
+	damaged, err := s.readQueue()
+	if err != nil {
 		return err
 	}
-	if err := s.readQueue(); err != nil {
+	if err := s.place(headErr); err != nil {
+		return err
+	}
+	s.queued = s.seq // the queue was fsynced before it was read
+	if s.lost {
+		if _, err := s.append("", s.cfg.StoreLost()); err != nil {
+			return fmt.Errorf("declare that the store was lost: %w", err)
+		}
+		s.lost = false
+		s.aside = append(s.aside, fmt.Errorf("the chain's head was lost: records go on at %d", s.seq))
+	}
+	if err := s.declareDamaged(damaged); err != nil {
 		return err
 	}
 	return s.clearDrafts()
 }
 
-// readHead takes the chain's head from its file; a spool that never had a record has none.
+// readHead takes the chain's head from its file. One that cannot be read is an error like one that is not there.
 func (s *Spool) readHead() error {
 	b, err := s.disk.ReadFile(filepath.Join(s.dir, headFile), MaxRecord+64)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	if err != nil {
-		return fmt.Errorf("read the chain's head: %w", err)
+		return err
 	}
 	seq, record, err := decodeHead(b)
 	if err != nil {
-		return fmt.Errorf("read the chain's head: %w", err)
+		return err
 	}
 	s.seq, s.last, s.durable = seq, record, seq
 	return nil
 }
 
-// readQueue reads the entries. The last may be ahead of the head file by a cut between the two.
-func (s *Spool) readQueue() error {
+// readQueue reads the entries, and returns the names of those that cannot be read. The last may be ahead of the head file by
+// a cut between the two.
+func (s *Spool) readQueue() (damaged []string, err error) {
 	dir := filepath.Join(s.dir, queueDir)
 	names, err := s.disk.ReadDir(dir) // sorted
+	if err != nil && s.cfg.Damaged != nil {
+		// The folder itself: what was in it can only be counted by the gap it leaves.
+		if err := s.setAside(dir, err); err != nil {
+			return nil, err
+		}
+		if err := errors.Join(s.disk.MkdirAll(dir), s.disk.SyncDir(s.dir)); err != nil {
+			return nil, err
+		}
+		return []string{queueDir}, nil
+	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, n := range names {
 		e, err := s.readEntry(n.Name())
+		if err != nil && s.cfg.Damaged != nil {
+			s.aside = append(s.aside, fmt.Errorf("entry %s cannot be read: %w", n.Name(), err))
+			damaged = append(damaged, n.Name())
+			continue
+		}
 		if err != nil {
-			return fmt.Errorf("read entry %s: %w", n.Name(), err)
+			return nil, fmt.Errorf("read entry %s: %w", n.Name(), err)
 		}
 		s.entries = append(s.entries, e)
 		s.bytes += e.Bytes()
+		s.records += e.overhead()
 	}
-	if n := len(s.entries); n > 0 && s.entries[n-1].Seq > s.seq {
-		s.seq, s.last = s.entries[n-1].Seq, s.entries[n-1].Record
+	return damaged, nil
+}
+
+// declareDamaged declares the entries that cannot be read, and moves them out of the queue. In this order: a cut between the two
+// declares them twice, and never leaves one out.
+func (s *Spool) declareDamaged(names []string) error {
+	for _, name := range names {
+		_, id, err := parseEntryName(name)
+		if err != nil {
+			id = ""
+		}
+		if _, err := s.append(id, s.cfg.Damaged(id)); err != nil {
+			return fmt.Errorf("declare that entry %s is damaged: %w", name, err)
+		}
+		if name == queueDir { // is there anew
+			continue
+		}
+		if err := s.setAside(filepath.Join(s.dir, queueDir, name), errDamaged); err != nil {
+			return err
+		}
 	}
-	s.queued = s.seq // the queue was fsynced before it was read
-	return nil
+	if len(names) == 0 {
+		return nil
+	}
+	return s.disk.SyncDir(filepath.Join(s.dir, queueDir))
 }
 
 func (s *Spool) readEntry(name string) (Entry, error) {
@@ -166,7 +216,7 @@ func (s *Spool) empty(dir string) error {
 	return nil
 }
 
-// encodeHead writes the head as "SEQ RECORD\n".
+// encodeHead writes the head as "SEQ RECORD\n"; before the first record as "0 \n".
 func encodeHead(seq uint64, record []byte) []byte {
 	return fmt.Appendf(nil, "%d %s\n", seq, record)
 }
@@ -175,8 +225,11 @@ func decodeHead(b []byte) (seq uint64, record []byte, err error) {
 	number, rest, ok := bytes.Cut(b, []byte(" "))
 	record, end := bytes.CutSuffix(rest, []byte("\n"))
 	seq, err = strconv.ParseUint(string(number), 10, 64)
-	if !ok || !end || err != nil || seq == 0 || len(record) == 0 || !bytes.Equal(b, encodeHead(seq, record)) {
-		return 0, nil, errors.New("the file is damaged")
+	if !ok || !end || err != nil || (seq == 0) != (len(record) == 0) || !bytes.Equal(b, encodeHead(seq, record)) {
+		return 0, nil, errDamaged
+	}
+	if seq == 0 {
+		record = nil
 	}
 	return seq, record, nil
 }

@@ -252,9 +252,9 @@ func TestQuota(t *testing.T) {
 	dir := t.TempDir()
 	cfg := cutConfig()
 	s := mustOpen(t, dir, cfg)
-	a := mustClip(t, s, "a", make([]byte, 60))
-	mustClip(t, s, "b", make([]byte, 40))
-	mustClip(t, s, "c", make([]byte, 30))
+	a := mustClip(t, s, "a", make([]byte, 600))
+	mustClip(t, s, "b", make([]byte, 400))
+	mustClip(t, s, "c", make([]byte, 300))
 	want := []string{"clip a", "clip b", "evicted a", "clip c"}
 	if got := texts(s); !cmp.Equal(got, want) {
 		t.Errorf("queue: %s", cmp.Diff(want, got))
@@ -272,7 +272,7 @@ func TestQuota(t *testing.T) {
 		if e, _ := s.Next(0); !e.Evicted || e.Bytes() != 0 || e.ID != "a" {
 			t.Errorf("opened again %v: %+v", again, e)
 		}
-		if n, bytes := s.Usage(); n != 4 || bytes != 70 {
+		if n, bytes := s.Usage(); n != 4 || bytes != 700 {
 			t.Errorf("opened again %v: %d entries, %d bytes", again, n, bytes)
 		}
 	}
@@ -330,9 +330,9 @@ func TestNote(t *testing.T) {
 }
 
 func TestQuotaWithoutEviction(t *testing.T) {
-	s := mustOpen(t, t.TempDir(), Config{MaxBytes: 10})
-	mustClip(t, s, "a", make([]byte, 10))
-	if err := tryLarge(s, 1); !errors.Is(err, ErrFull) {
+	s := mustOpen(t, t.TempDir(), Config{MaxBytes: 1000})
+	mustClip(t, s, "a", make([]byte, 900))
+	if err := tryLarge(s, 30); !errors.Is(err, ErrFull) {
 		t.Errorf("one byte too many: %v", err)
 	}
 	if _, err := s.Append("", fakeRecord("loss")); err != nil {

@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spool
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// Codes of trouble with the disk.
+const (
+	TroubleFull     = "storage-full"
+	TroubleReadOnly = "storage-read-only"
+	TroubleSlow     = "storage-slow"
+	TroubleError    = "storage-error"
+)
+
+// Trouble is what is wrong with the disk.
+type Trouble struct {
+	Code  string // empty when nothing is
+	Err   error  // nil for TroubleSlow
+	Since time.Time
+}
+
+// BufferStatus is what a buffer holds and how its disk does.
+type BufferStatus struct {
+	Trouble Trouble
+	Items   int   // clips, the open one included, and losses that are not on disk
+	Bytes   int64 // memory that they take
+	GivenUp int   // clips that were given up for want of memory, since the start
+}
+
+// Pauses and limits of the worker.
+const (
+	slowAfter  = 2 * time.Second // an operation that takes longer is trouble
+	watchEvery = 500 * time.Millisecond
+	firstPause = 250 * time.Millisecond // after a failure
+	lastPause  = 10 * time.Second
+)
+
+// job is a kind of work, in the order in which a clip needs them.
+type job int
+
+const (
+	jobNone job = iota
+	jobOpen
+	jobRemove
+	jobBegin
+	jobSpill
+	jobFinish // a clip or a loss
+)
+
+// Status may be called from any goroutine, and does not wait for the disk.
+func (b *Buffer) Status() BufferStatus {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return BufferStatus{b.trouble, len(b.items), b.memory, b.givenUp}
+}
+
+// Flush waits until nothing is left in memory, or ctx ends.
+func (b *Buffer) Flush(ctx context.Context) error {
+	for {
+		b.mu.Lock()
+		left, changed := len(b.items), b.changed
+		b.mu.Unlock()
+		if left == 0 {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Until says when nothing more comes: Run goes on until then. It is called before Run; without it the end of Run's context is
+// the end of everything.
+func (b *Buffer) Until(last <-chan struct{}) { b.last = last }
+
+// String names the task.
+func (b *Buffer) String() string { return "spool" }
+
+// Ready is closed when Run begins: a camera whose disk fails is a camera that records to memory.
+func (b *Buffer) Ready() <-chan struct{} { return b.ready }
+
+// Run writes what comes until ctx ends and nothing more comes, and then what is left, for as long as Config.Linger. What is
+// not written by then is declared interrupted by the next Open, if its draft got so far; [Buffer.Status] tells how many. It
+// returns an error only when another process has the spool.
+func (b *Buffer) Run(ctx context.Context) error {
+	close(b.ready)
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- b.work(work) }()
+
+	watch := time.NewTicker(watchEvery)
+	defer watch.Stop()
+	var told string
+	var last <-chan struct{}
+	var linger <-chan time.Time
+	stopped := ctx.Done()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-stopped:
+			stopped = nil
+			b.mu.Lock()
+			b.stopping = true
+			b.room.Broadcast()
+			b.mu.Unlock()
+			linger = time.After(b.cfg.Linger)
+			if last = b.last; last == nil {
+				b.close()
+			}
+		case <-last:
+			last = nil
+			b.close()
+		case <-linger:
+			stop()
+		case <-watch.C:
+			b.watch()
+		case <-b.news:
+		}
+		if t := b.Status().Trouble; t.Code != told {
+			told = t.Code
+			if b.cfg.Trouble != nil {
+				b.cfg.Trouble(t)
+			}
+		}
+	}
+}
+
+func (b *Buffer) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closing = true
+	notify(b.wake)
+}
+
+// watch finds an operation that takes long: it returns no error that would tell.
+func (b *Buffer) watch() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.began.IsZero() && time.Since(b.began) > slowAfter && b.trouble.Code == "" {
+		b.trouble, b.failed = Trouble{Code: TroubleSlow, Since: b.began}, jobNone
+	}
+}
+
+// work does one job after the other. After a failure it pauses, and tries again.
+func (b *Buffer) work(ctx context.Context) error {
+	pause := firstPause
+	for ctx.Err() == nil {
+		c, j := b.next()
+		if j == jobNone {
+			if b.over() {
+				return nil
+			}
+			_ = b.spool.takeBallast() // without it a full disk gives up what is in memory, and then declares that
+			select {
+			case <-b.wake:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		err := b.do(c, j)
+		if errors.Is(err, ErrLocked) {
+			return err
+		}
+		b.done(c, j, err)
+		if err == nil {
+			if b.Status().Trouble.Code == "" { // else only a step on the way succeeded
+				pause = firstPause
+			}
+			continue
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+		pause = min(2*pause, lastPause)
+	}
+	return nil
+}
+
+func (b *Buffer) over() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.closing && len(b.items) == 0
+}
+
+// next picks what is to be done, the oldest clip first; an open one holds up nothing.
+func (b *Buffer) next() (*Clip, job) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c, j := b.pick()
+	if j != jobNone {
+		b.began = time.Now()
+	}
+	if c != nil {
+		c.busy = true
+	}
+	return c, j
+}
+
+func (b *Buffer) pick() (*Clip, job) {
+	if !b.spool.Opened() {
+		return nil, jobOpen // also without a clip: the entries in it are to be sent
+	}
+	if b.unsaid > 0 && len(b.items) < maxItems {
+		b.items = append(b.items, &Clip{buffer: b, state: lost, sign: b.cfg.Lost("", b.unsaid)})
+		b.unsaid = 0
+	}
+	for _, c := range b.items {
+		switch {
+		case c.state == aborted:
+			return c, jobRemove
+		case c.state == lost:
+			return c, jobFinish
+		case (c.draft == nil || c.anew) && c.entry.Seq == 0:
+			return c, jobBegin
+		case c.state == complete:
+			return c, jobFinish
+		case c.spillable() > 0:
+			return c, jobSpill
+		}
+	}
+	return nil, jobNone
+}
+
+// do does a job without the lock.
+func (b *Buffer) do(c *Clip, j job) (err error) {
+	if c == nil {
+		return b.spool.Reopen()
+	}
+	before := b.spool.Wear()
+	defer func() {
+		after := b.spool.Wear()
+		c.wear.Bytes += after.Bytes - before.Bytes
+		c.wear.Syncs += after.Syncs - before.Syncs
+	}()
+	switch j {
+	case jobRemove:
+		return c.remove()
+	case jobBegin:
+		return c.begin()
+	case jobSpill:
+		return c.spill()
+	}
+	return c.finish()
+}
+
+// done notes how a job ended, and lets a clip go that needs no more of them.
+func (b *Buffer) done(c *Clip, j job, err error) {
+	var stored func(Entry, Wear)
+	b.mu.Lock()
+	b.began = time.Time{}
+	if c != nil {
+		c.busy = false
+	}
+	switch {
+	case err == nil && (j == jobFinish || j == jobRemove):
+		stored = c.stored
+		c.free()
+		b.items = slices.DeleteFunc(b.items, func(o *Clip) bool { return o == c })
+		close(b.changed)
+		b.changed = make(chan struct{})
+	case err != nil && c != nil && c.state == complete && permanent(c, err):
+		b.giveUp(c)
+	case err != nil && c != nil && c.state == lost && errors.Is(err, errSign): // nothing can declare it
+		b.items = slices.DeleteFunc(b.items, func(o *Clip) bool { return o == c })
+	}
+	if err != nil {
+		if code := codeOf(err); b.trouble.Code != code {
+			b.trouble = Trouble{code, err, time.Now()}
+		}
+		b.failed = max(b.failed, j)
+	} else if b.trouble.Code != "" && j >= b.failed { // a lesser job proves little: a full disk still begins clips
+		b.trouble, b.failed = Trouble{}, jobNone
+	}
+	b.mu.Unlock()
+	notify(b.news)
+	if stored != nil {
+		stored(c.entry, c.wear)
+	}
+	if errors.Is(err, syscall.ENOSPC) && j >= jobBegin {
+		_ = b.spool.Relieve() // what fails here fails again, and is told, in the next try
+	}
+}
+
+// permanent tells whether trying again is of no use: the disk is not to blame, or what was spilled to it is gone.
+func permanent(c *Clip, err error) bool {
+	return errors.Is(err, errSign) || errors.Is(err, ErrFull) || c.spilled() && errors.Is(err, fs.ErrNotExist)
+}
+
+func codeOf(err error) string {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, ErrFull):
+		return TroubleFull
+	case errors.Is(err, syscall.EROFS):
+		return TroubleReadOnly
+	}
+	return TroubleError
+}
+
+// begin makes the clip's draft, also in place of one that failed.
+func (c *Clip) begin() error {
+	if c.draft != nil {
+		if err := c.draft.Abort(); err != nil {
+			return err
+		}
+	}
+	draft, err := c.buffer.spool.Create(c.id)
+	if err != nil {
+		return err
+	}
+	c.draft, c.anew = draft, false
+	return nil
+}
+
+// failedWrite prepares the next try after a write that failed: everything anew, and if that is not in memory any more, at least
+// with something to fsync.
+func (c *Clip) failedWrite() {
+	c.buffer.mu.Lock()
+	defer c.buffer.mu.Unlock()
+	if c.spilled() {
+		c.doubt = true
+	} else {
+		c.anew = true
+	}
+}
+
+// redo makes good what an earlier failure left in doubt.
+func (c *Clip) redo() error {
+	if !c.doubt {
+		return nil
+	}
+	if err := c.draft.Redo(); err != nil {
+		return err
+	}
+	c.doubt = false
+	return nil
+}
+
+// spill writes an open clip's full blocks to its draft, and lets their memory go.
+func (c *Clip) spill() error {
+	if err := c.redo(); err != nil {
+		return err
+	}
+	for _, p := range c.snapshot((*ClipPart).full) {
+		if err := c.draft.Extend(p.name, p.base, p.blocks); err != nil {
+			c.failedWrite()
+			return err
+		}
+		c.buffer.mu.Lock()
+		if c.state != aborted { // else the memory is gone already
+			for _, b := range p.blocks {
+				p.part.base += int64(len(b))
+				c.buffer.memory -= int64(cap(b))
+			}
+			p.part.blocks = slices.Clone(p.part.blocks[len(p.blocks):])
+			c.buffer.room.Broadcast()
+		}
+		c.buffer.mu.Unlock()
+	}
+	return nil
+}
+
+// written is a part as it is to be written.
+type written struct {
+	part   *ClipPart
+	name   string
+	base   int64
+	blocks [][]byte
+}
+
+// snapshot returns the parts' blocks that which says, and what else writing them needs.
+func (c *Clip) snapshot(which func(*ClipPart) [][]byte) (all []written) {
+	c.buffer.mu.Lock()
+	defer c.buffer.mu.Unlock()
+	for _, p := range c.parts {
+		if blocks := which(p); len(blocks) > 0 || c.state == complete {
+			all = append(all, written{p, p.name, p.base, blocks})
+		}
+	}
+	return all
+}
+
+// finish commits a complete clip, or the record that declares a lost one.
+func (c *Clip) finish() (err error) {
+	s := c.buffer.spool
+	switch {
+	case c.entry.Seq != 0: // it is in the queue since a try before
+		err = s.Settle()
+	case c.state == lost:
+		c.entry, err = s.Append(c.id, c.sign)
+	default:
+		if err = c.commit(); err != nil && c.entry.Seq == 0 {
+			c.failedWrite()
+		}
+	}
+	if err == nil && c.state == lost && c.draft != nil {
+		err = c.draft.Abort() // declared first: a cut between the two declares it twice
+	}
+	return err
+}
+
+func (c *Clip) commit() error {
+	if err := c.redo(); err != nil {
+		return err
+	}
+	var parts []Part
+	for _, p := range c.snapshot(func(p *ClipPart) [][]byte { return p.blocks }) {
+		if len(p.blocks) > 0 || p.base == 0 {
+			if err := c.draft.Extend(p.name, p.base, p.blocks); err != nil {
+				return err
+			}
+		}
+		parts = append(parts, Part{p.name, p.part.size, [32]byte(p.part.hash.Sum(nil))})
+	}
+	c.draft.SetParts(parts)
+	if c.note != "" {
+		if err := c.draft.SetNote(c.note); err != nil {
+			return err
+		}
+	}
+	var err error
+	c.entry, err = c.draft.Commit(c.sign)
+	return err
+}
+
+// remove removes an aborted clip's draft.
+func (c *Clip) remove() error {
+	if c.draft == nil {
+		return nil
+	}
+	return c.draft.Abort()
+}
