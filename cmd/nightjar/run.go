@@ -26,7 +26,6 @@ import (
 	"github.com/nightjar-cam/nightjar/keys/seal"
 	"github.com/nightjar-cam/nightjar/uplink"
 	"github.com/nightjar-cam/nightjar/uplink/policy"
-	"github.com/nightjar-cam/nightjar/uplink/spool"
 )
 
 // written is when this code was: a clock that shows an earlier time was never set.
@@ -90,15 +89,20 @@ func run(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger) e
 		Newest: cfg.Upload.Order == policy.Newest, Rate: cfg.Upload.BytesPerSecond(), Idle: s.upload.idle,
 	}, credential, s.spool, log)
 
+	s.buffer.Until(eye.recorder.Done())
 	tasks := []task.Task{
-		task.Signals(log), eye.camera, eye.recorder, session, renewal,
+		task.Signals(log), eye.camera, eye.recorder, s.buffer, session, renewal,
 		newCredentialWatch(s.keys, credential, session.Reconnect, log),
 		newVitals(cfg, record, eye, s, session, renewal.Credential, log),
 	}
 	if drain {
-		tasks = append(tasks, newDrain(eye, s.spool, session, s.upload.idle))
+		tasks = append(tasks, newDrain(eye, s, session))
 	}
-	return task.Serve(ctx, log, tasks...)
+	err = task.Serve(ctx, log, tasks...)
+	if left := s.buffer.Status().Items; left > 0 {
+		log.Error("the card took not all: what was in memory is lost, and declared at the next start", "items", left)
+	}
+	return err
 }
 
 // newSink opens keys and spool.
@@ -125,10 +129,9 @@ func newSink(cfg config.Config, log *slog.Logger) (*sink, keys.Credential, error
 		clock: clock.System(written), log: log,
 	}
 	s.upload = upload{policy: cfg.Upload, clock: s.clock, link: route.Default}
-	s.spool, err = spool.Open(spoolDir(cfg.State), spool.Config{
-		MaxBytes: cfg.Spool.MaxBytes, Evicted: s.evicted, Interrupted: s.interrupted,
-	})
-	return s, credential, err
+	// A film can wait for the card; a camera cannot.
+	wait := cfg.Camera.Speed == 0
+	return s, credential, s.openSpool(spoolDir(cfg.State), cfg.State, cfg.Spool, wait)
 }
 
 func loadRecipients(store *keys.Store) ([]age.Recipient, error) {
@@ -146,14 +149,13 @@ func loadRecipients(store *keys.Store) ([]age.Recipient, error) {
 // spool holds nothing but what the upload policy keeps there.
 type drain struct {
 	eye   *eye
-	spool *spool.Spool
+	sink  *sink
 	queue interface{ Status() uplink.Status }
-	idle  func(time.Time) bool
 	ready chan struct{}
 }
 
-func newDrain(e *eye, sp *spool.Spool, session *uplink.Session, idle func(time.Time) bool) *drain {
-	d := &drain{e, sp, session, idle, make(chan struct{})}
+func newDrain(e *eye, s *sink, session *uplink.Session) *drain {
+	d := &drain{e, s, session, make(chan struct{})}
 	close(d.ready)
 	return d
 }
@@ -167,8 +169,11 @@ func (d *drain) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	}
+	if err := d.sink.buffer.Flush(ctx); err != nil {
+		return nil
+	}
 	for {
-		changed := d.spool.Changed()
+		changed := d.sink.spool.Changed()
 		if d.left() == 0 {
 			return task.ErrStop
 		}
@@ -183,11 +188,11 @@ func (d *drain) Run(ctx context.Context) error {
 
 // left is how many entries are still to go.
 func (d *drain) left() int {
-	if entries, _ := d.spool.Usage(); entries == 0 {
+	if entries, _ := d.sink.spool.Usage(); entries == 0 {
 		return 0
 	}
 	q := d.queue.Status().Queue
-	if d.idle(time.Now()) {
+	if d.sink.upload.idle(time.Now()) {
 		q.Now += q.Idle
 	}
 	return q.New + q.Now

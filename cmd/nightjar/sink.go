@@ -28,7 +28,7 @@ const (
 )
 
 // sink is where capture and uplink meet: it seals what the recorder writes, signs a record of it
-// and commits both to the spool. It is the recorder's alone; the spool has its own lock.
+// and hands both to the spool's buffer, which never makes it wait for the card. It is the recorder's alone.
 type sink struct {
 	keys       *keys.Store
 	device     string
@@ -36,6 +36,7 @@ type sink struct {
 	identity   keys.Identity
 	recipients []age.Recipient
 	spool      *spool.Spool
+	buffer     *spool.Buffer
 	clock      clock.Clock
 	log        *slog.Logger
 	upload     upload
@@ -43,45 +44,38 @@ type sink struct {
 
 // Create opens a clip. Nothing of it reaches the disk but through the age writer.
 func (s *sink) Create(start clip.Start) (clip.Output, error) {
-	draft, err := s.spool.Create(start.ID)
+	sealed, err := s.buffer.Create(start.ID)
 	if err != nil {
 		return nil, fmt.Errorf("spool clip %s: %w", start.ID, err)
 	}
-	part, err := draft.Part(partBody)
+	part, err := sealed.Part(partBody)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("spool clip %s: %w", start.ID, err), draft.Abort())
+		sealed.Abort()
+		return nil, fmt.Errorf("spool clip %s: %w", start.ID, err)
 	}
-	o := &output{sink: s, draft: draft, part: part}
+	o := &output{sink: s, clip: sealed}
 	if o.body, err = seal.NewWriter(&counter{w: part, n: &o.bytes}, s.recipients); err != nil {
-		return nil, errors.Join(fmt.Errorf("seal clip %s: %w", start.ID, err), part.Close(), draft.Abort())
+		sealed.Abort()
+		return nil, fmt.Errorf("seal clip %s: %w", start.ID, err)
 	}
 	o.ended = s.upload.record()
 	return o, nil
 }
 
-// Lost declares what could not be recorded. A loss that cannot be declared either is at least logged.
+// Lost declares what could not be recorded.
 func (s *sink) Lost(l clip.Loss) {
-	entry, err := s.spool.Append(l.Clip, s.loss(record.Loss{
+	s.log.Warn("frames were lost", "reason", l.Reason, "clip", l.Clip, "frames", l.Frames)
+	s.buffer.Append(l.Clip, s.loss(record.Loss{
 		Reason: l.Reason, Clip: l.Clip, From: instant(l.From.Time), To: instant(l.To.Time), Frames: l.Frames,
-	}))
-	if err != nil {
-		s.log.Error("loss could not be declared", "reason", l.Reason, "clip", l.Clip, "err", err)
-		return
-	}
-	s.log.Warn("loss declared", "seq", entry.Seq, "reason", l.Reason, "clip", l.Clip, "frames", l.Frames)
+	}), func(e spool.Entry, _ spool.Wear) {
+		s.log.Info("loss declared", "seq", e.Seq, "reason", l.Reason, "clip", l.Clip)
+	})
 }
 
-// evicted is the record the spool asks for when it gives up a clip's body for want of room.
-func (s *sink) evicted(e spool.Entry) spool.SignFunc {
+// lostNow declares a loss whose time is not known, but that it is found now.
+func (s *sink) lostNow(reason, clip string, n int) spool.SignFunc {
 	now := instant(s.clock.Now().Time)
-	return s.loss(record.Loss{Reason: record.Evicted, Clip: e.ID, From: now, To: now})
-}
-
-// interrupted is the record the spool asks for when it finds a clip that was being recorded when the agent ended. When that
-// was is not known any more.
-func (s *sink) interrupted(id string) spool.SignFunc {
-	now := instant(s.clock.Now().Time)
-	return s.loss(record.Loss{Reason: record.Interrupted, Clip: id, From: now, To: now})
+	return s.loss(record.Loss{Reason: reason, Clip: clip, From: now, To: now, Frames: n})
 }
 
 func (s *sink) loss(l record.Loss) spool.SignFunc {
@@ -109,11 +103,10 @@ func (s *sink) sign(fill func(*record.Record, []spool.Part)) spool.SignFunc {
 	}
 }
 
-// output is one clip on its way through the seal into a draft.
+// output is one clip on its way through the seal into memory.
 type output struct {
 	sink  *sink
-	draft *spool.Draft
-	part  io.Closer
+	clip  *spool.Clip
 	body  io.WriteCloser
 	bytes int64  // sealed so far
 	ended func() // says that the clip is not being recorded any more
@@ -121,28 +114,27 @@ type output struct {
 
 func (o *output) Write(p []byte) (int, error) { return o.body.Write(p) }
 
-// Commit seals the details, signs the record and makes the clip durable.
+// Commit seals the details and hands the clip over. It is recorded once it is on the card, which the log says then.
 func (o *output) Commit(sum clip.Summary) error {
 	defer o.ended()
-	err := errors.Join(o.body.Close(), o.part.Close())
+	err := o.body.Close()
 	if err == nil {
 		err = o.details(sum)
 	}
 	when := o.sink.upload.decide(sum, o.bytes)
 	if err == nil && when != policy.Now { // which an entry without a note means, and saves a write to the card
-		err = o.draft.SetNote(string(when))
+		err = o.clip.SetNote(string(when))
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("seal clip %s: %w", sum.ID, err), o.draft.Abort())
+		o.clip.Abort()
+		return fmt.Errorf("seal clip %s: %w", sum.ID, err)
 	}
-	entry, err := o.draft.Commit(o.sink.sign(func(r *record.Record, parts []spool.Part) {
+	o.clip.Commit(o.sink.sign(func(r *record.Record, parts []spool.Part) {
 		r.Kind, r.Clip = record.KindClip, clipRecord(sum, parts)
-	}))
-	if err != nil {
-		return errors.Join(fmt.Errorf("commit clip %s: %w", sum.ID, err), o.draft.Abort())
-	}
-	o.sink.log.Info("clip recorded", "seq", entry.Seq, "id", sum.ID, "duration", sum.Duration.Round(time.Millisecond),
-		"frames", sum.Frames, "dropped", sum.Dropped, "upload", string(when))
+	}), func(e spool.Entry, w spool.Wear) {
+		o.sink.log.Info("clip recorded", "seq", e.Seq, "id", sum.ID, "duration", sum.Duration.Round(time.Millisecond), "frames", sum.Frames,
+			"dropped", sum.Dropped, "upload", string(when), "bytes", e.Bytes(), "written", w.Bytes, "syncs", w.Syncs)
+	})
 	return nil
 }
 
@@ -151,23 +143,24 @@ func (o *output) details(sum clip.Summary) error {
 	if err != nil {
 		return err
 	}
-	part, err := o.draft.Part(partDetails)
+	part, err := o.clip.Part(partDetails)
 	if err != nil {
 		return err
 	}
 	w, err := seal.NewWriter(part, o.sink.recipients)
 	if err != nil {
-		return errors.Join(err, part.Close())
+		return err
 	}
 	_, err = w.Write(plain)
-	return errors.Join(err, w.Close(), part.Close())
+	return errors.Join(err, w.Close())
 }
 
-// Abort throws the draft away; the recorder declares the loss.
+// Abort throws the clip away; the recorder declares the loss.
 func (o *output) Abort(reason error) error {
 	defer o.ended()
 	o.sink.log.Warn("clip aborted", "err", reason)
-	return errors.Join(o.part.Close(), o.draft.Abort())
+	o.clip.Abort()
+	return nil
 }
 
 // clipRecord is what the hub may know of a clip: when, how long, how much, and the hashes.

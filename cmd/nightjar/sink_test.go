@@ -4,11 +4,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"errors"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +19,7 @@ import (
 
 	"github.com/nightjar-cam/nightjar/board/clock"
 	"github.com/nightjar-cam/nightjar/capture/clip"
+	"github.com/nightjar-cam/nightjar/cmd/internal/config"
 	"github.com/nightjar-cam/nightjar/keys"
 	"github.com/nightjar-cam/nightjar/keys/record"
 	"github.com/nightjar-cam/nightjar/keys/seal"
@@ -26,7 +30,7 @@ import (
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 123_456_789, time.UTC)
 
 // newTestSink returns a sink over a spool in a folder, and the owner's identity.
-func newTestSink(t *testing.T, dir string) (*sink, []age.Identity) {
+func newTestSink(t *testing.T, dir string) (s *sink, owner []age.Identity, end func()) {
 	t.Helper()
 	identity, err := keys.NewIdentity()
 	if err != nil {
@@ -37,7 +41,7 @@ func newTestSink(t *testing.T, dir string) (*sink, []age.Identity) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	owner, err := seal.Identities(&file)
+	owner, err = seal.Identities(&file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,19 +51,39 @@ func newTestSink(t *testing.T, dir string) (*sink, []age.Identity) {
 	}
 	fake := &clock.Fake{}
 	fake.Set(clock.Wall{Time: noon, Quality: clock.Synced})
-	s := &sink{device: "porch", boot: "boot", identity: identity, recipients: recipients, clock: fake, log: slog.New(slog.DiscardHandler)}
-	openSpool(t, s, dir)
-	return s, owner
+	s = &sink{device: "porch", boot: "boot", identity: identity, recipients: recipients, clock: fake, log: slog.New(slog.DiscardHandler)}
+	s.upload.clock = fake
+	return s, owner, openSpool(t, s, dir)
 }
 
-func openSpool(t *testing.T, s *sink, dir string) {
+// flush waits until everything is on the disk.
+func flush(t *testing.T, s *sink) {
 	t.Helper()
-	sp, err := spool.Open(dir, spool.Config{MaxBytes: 4 << 20, Evicted: s.evicted, Interrupted: s.interrupted})
-	if err != nil {
+	if err := s.buffer.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.spool = sp
-	t.Cleanup(func() { sp.Close() })
+}
+
+// openSpool opens the sink's spool and runs its buffer; the result ends both.
+func openSpool(t *testing.T, s *sink, dir string) (end func()) {
+	t.Helper()
+	cfg := config.Spool{MaxBytes: 4 << 20, MemoryBytes: 8 << 20, MaxAge: 24 * time.Hour}
+	if err := s.openSpool(filepath.Join(dir, "spool"), dir, cfg, false); err != nil {
+		t.Fatal(err)
+	}
+	sp, buffer := s.spool, s.buffer
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- buffer.Run(ctx) }()
+	end = sync.OnceFunc(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		sp.Close()
+	})
+	t.Cleanup(end)
+	return end
 }
 
 var start = clip.Start{
@@ -81,7 +105,7 @@ func chain(t *testing.T, s *sink) (records []record.Record) {
 }
 
 func TestSinkSealsAndSigns(t *testing.T) {
-	s, owner := newTestSink(t, t.TempDir())
+	s, owner, _ := newTestSink(t, t.TempDir())
 	out, err := s.Create(start)
 	if err != nil {
 		t.Fatal(err)
@@ -99,6 +123,7 @@ func TestSinkSealsAndSigns(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	flush(t, s)
 	records := chain(t, s)
 	if len(records) != 1 || records[0].Clip == nil {
 		t.Fatalf("records: %+v", records)
@@ -149,7 +174,7 @@ func open(t *testing.T, e spool.Entry, name string, want record.Part, owner []ag
 
 func TestSinkDeclaresLosses(t *testing.T) {
 	dir := t.TempDir()
-	s, _ := newTestSink(t, dir)
+	s, _, end := newTestSink(t, dir)
 	out, err := s.Create(start)
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +188,7 @@ func TestSinkDeclaresLosses(t *testing.T) {
 	if _, err := s.Create(start); err != nil {
 		t.Fatal(err)
 	}
-	s.spool.Close()
+	end()
 	openSpool(t, s, dir)
 
 	records := chain(t, s)
@@ -182,7 +207,7 @@ func TestSinkDeclaresLosses(t *testing.T) {
 
 // A full spool gives up the oldest film, and says so before.
 func TestSinkDeclaresEviction(t *testing.T) {
-	s, _ := newTestSink(t, t.TempDir())
+	s, _, _ := newTestSink(t, t.TempDir())
 	for i := range 3 {
 		this := start
 		this.ID = strings.Repeat("0", 31) + string(rune('a'+i))
@@ -197,6 +222,7 @@ func TestSinkDeclaresEviction(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	flush(t, s)
 	var lost []string
 	for _, r := range chain(t, s) {
 		if r.Loss != nil && r.Loss.Reason == record.Evicted {

@@ -70,6 +70,8 @@ type spoolStatus struct {
 	Bytes    int64 `json:"bytes"`
 	MaxBytes int64 `json:"max_bytes"`
 	Free     int64 `json:"disk_free_bytes"`
+	Memory   int64 `json:"memory_bytes"` // of clips that are not on the card yet
+	GivenUp  int   `json:"given_up"`     // clips, for want of that memory
 
 	Queue  uplink.Queue `json:"queue"`  // what the entries wait for
 	Paused bool         `json:"paused"` // no clip is sent

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nightjar-cam/nightjar/board/clock"
 	"github.com/nightjar-cam/nightjar/capture/clip"
+	"github.com/nightjar-cam/nightjar/keys/record"
 	"github.com/nightjar-cam/nightjar/uplink"
 	"github.com/nightjar-cam/nightjar/uplink/policy"
 )
@@ -18,7 +19,7 @@ import (
 // The word that a clip gets is in the spool with it, also after a restart; what the rules looked at is not.
 func TestSinkNotesThePolicy(t *testing.T) {
 	dir := t.TempDir()
-	s, _ := newTestSink(t, dir)
+	s, _, end := newTestSink(t, dir)
 	s.upload.link = func() string { return "wwan0" }
 	s.upload.policy.Rules = []policy.Rule{
 		{Zone: "street", Upload: policy.Never},
@@ -49,19 +50,20 @@ func TestSinkNotesThePolicy(t *testing.T) {
 		if err := out.Commit(clip.Summary{Start: this, Zones: tt.zones}); err != nil {
 			t.Fatal(err)
 		}
+		flush(t, s)
 		for range 2 {
 			if e, ok := s.spool.Next(uint64(i)); !ok || e.Note != tt.want {
 				t.Errorf("clip %d: note %q, want %q", i, e.Note, tt.want)
 			}
-			s.spool.Close()
-			openSpool(t, s, dir)
+			end()
+			end = openSpool(t, s, dir)
 		}
 	}
 }
 
 // Idle is a camera that records nothing, in the hours that are given, and that knows what time it is.
 func TestIdle(t *testing.T) {
-	s, _ := newTestSink(t, t.TempDir())
+	s, _, _ := newTestSink(t, t.TempDir())
 	now := noon.Local()
 	fake := &clock.Fake{}
 	s.upload.clock = fake
@@ -101,19 +103,17 @@ func (q fixed) Status() uplink.Status { return uplink.Status{Queue: uplink.Queue
 
 // What the policy keeps does not keep `run --drain`.
 func TestDrainLeaves(t *testing.T) {
-	s, _ := newTestSink(t, t.TempDir())
-	idle := true
-	d := drain{spool: s.spool, queue: fixed{New: 1, Now: 2, Idle: 4, Request: 8, Never: 16}, idle: func(time.Time) bool { return idle }}
+	s, _, _ := newTestSink(t, t.TempDir())
+	d := drain{sink: s, queue: fixed{New: 1, Now: 2, Idle: 4, Request: 8, Never: 16}}
 	if n := d.left(); n != 0 {
 		t.Errorf("%d are left of nothing", n)
 	}
-	if _, err := s.spool.Append("", s.interrupted("")); err != nil {
-		t.Fatal(err)
-	}
+	s.buffer.Append("", s.lostNow(record.Interrupted, "", 0), nil)
+	flush(t, s)
 	if n := d.left(); n != 7 {
 		t.Errorf("%d are left, want the new, those that go now, and the idle ones", n)
 	}
-	idle = false
+	defer s.upload.record()()
 	if n := d.left(); n != 3 {
 		t.Errorf("%d are left, want the new and those that go now", n)
 	}

@@ -37,6 +37,7 @@ type vitals struct {
 	camera     *camera
 	session    interface{ Status() uplink.Status }
 	spool      *spool.Spool
+	buffer     interface{ Status() spool.BufferStatus }
 	credential func() keys.Credential // it is renewed, and the hub may move
 	clock      clock.Clock
 	log        *slog.Logger
@@ -55,7 +56,7 @@ type sample struct {
 
 func newVitals(cfg config.Config, r *health.Record, e *eye, s *sink, session *uplink.Session, credential func() keys.Credential, log *slog.Logger) *vitals {
 	v := &vitals{
-		cfg: cfg, record: r, camera: e.camera, session: session, spool: s.spool, credential: credential, clock: s.clock, log: log,
+		cfg: cfg, record: r, camera: e.camera, session: session, spool: s.spool, buffer: s.buffer, credential: credential, clock: s.clock, log: log,
 		ready: make(chan struct{}),
 	}
 	format, cred := e.source.Format(), credential()
@@ -169,7 +170,17 @@ func (v *vitals) lookAtHub(wall clock.Wall) {
 func (v *vitals) lookAtDisk() {
 	s := &v.status.Spool
 	s.Entries, s.Bytes = v.spool.Usage()
+	buffer := v.buffer.Status()
+	s.Memory, s.GivenUp = buffer.Bytes, buffer.GivenUp
 	var err error
+	if tr := buffer.Trouble; tr.Code != "" {
+		err = tr.Err
+		if err == nil {
+			err = fmt.Errorf("%s since %v", tr.Code, time.Since(tr.Since).Round(time.Second))
+		}
+	}
+	v.record.Set(health.CardFails, err)
+	err = nil
 	if s.MaxBytes > 0 && s.Bytes > s.MaxBytes/10*8 {
 		err = fmt.Errorf("%d MiB of %d MiB are used", s.Bytes>>20, s.MaxBytes>>20)
 	}

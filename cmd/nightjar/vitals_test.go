@@ -32,11 +32,16 @@ type fakeSession struct{ st uplink.Status }
 
 func (f *fakeSession) Status() uplink.Status { return f.st }
 
+// fakeBuffer has the trouble that it is told.
+type fakeBuffer struct{ spool.Trouble }
+
+func (f fakeBuffer) Status() spool.BufferStatus { return spool.BufferStatus{Trouble: f.Trouble} }
+
 // newTestVitals returns the task over a real camera, a real spool, and a session that does as it is told.
 func newTestVitals(t *testing.T) (*vitals, *fakeSession, *clock.Fake) {
 	t.Helper()
 	dir := t.TempDir()
-	s, _ := newTestSink(t, filepath.Join(dir, "spool"))
+	s, _, _ := newTestSink(t, dir)
 	adapter, err := synthetic.New(synthetic.Config{Width: 160, Height: 90, Rate: capture.Rate{Num: 15, Den: 1}, Speed: 1, Held: 1 << 20})
 	c := path(t, adapter, err)
 	session := &fakeSession{uplink.Status{Connected: true}}
@@ -45,7 +50,7 @@ func newTestVitals(t *testing.T) (*vitals, *fakeSession, *clock.Fake) {
 	cfg.Clip.RingBytes = 1 << 40 // the memory of all tests together is no trouble of these
 	wall := s.clock.(*clock.Fake)
 	return &vitals{
-		cfg: cfg, record: c.health, camera: c, session: session, spool: s.spool, clock: wall,
+		cfg: cfg, record: c.health, camera: c, session: session, spool: s.spool, buffer: s.buffer, clock: wall,
 		log: slog.New(slog.DiscardHandler), ready: make(chan struct{}), status: status{Version: statusVersion, PID: os.Getpid()},
 		credential: func() keys.Credential {
 			return keys.Credential{Device: "porch", TLS: tls.Certificate{Leaf: &x509.Certificate{NotAfter: noon.Add(60 * 24 * time.Hour)}}}
@@ -98,6 +103,11 @@ func TestTroublesComeAndGo(t *testing.T) {
 		health.SpoolFull: {
 			func(v *vitals, _ *fakeSession, _ *clock.Fake) { v.status.Spool.MaxBytes = 1 },
 			func(v *vitals, _ *fakeSession, _ *clock.Fake) { v.status.Spool.MaxBytes = 1 << 30 }},
+		health.CardFails: {
+			func(v *vitals, _ *fakeSession, _ *clock.Fake) {
+				v.buffer = fakeBuffer{spool.Trouble{Code: spool.TroubleError, Err: errors.New("input/output error")}}
+			},
+			func(v *vitals, _ *fakeSession, _ *clock.Fake) { v.buffer = fakeBuffer{} }},
 		health.MemoryHigh: {
 			func(v *vitals, _ *fakeSession, _ *clock.Fake) { v.cfg.Clip.RingBytes = -64 << 20 },
 			func(v *vitals, _ *fakeSession, _ *clock.Fake) { v.cfg.Clip.RingBytes = 1 << 40 }},

@@ -44,7 +44,9 @@ const (
 	Overflow    = "overflow"    // the encoder fell behind and frames were dropped
 	Encoder     = "encoder"     // the encoder failed
 	Storage     = "storage"     // the clip could not be written
-	Evicted     = "evicted"     // the spool was full; the clip's body was removed before the hub had it
+	Evicted     = "evicted"     // the spool was full, or the clip too old; its body was removed before the hub had it
+	Damaged     = "damaged"     // the clip, or a record, could not be read from the spool any more
+	StoreLost   = "store-lost"  // the spool was lost as a whole, with any number of clips and records
 )
 
 // Record is one link of a camera's chain.

@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -80,7 +81,9 @@ const (
 
 // Spool bounds the queue of sealed clips that the hub does not have yet.
 type Spool struct {
-	MaxBytes int64 `yaml:"max_bytes"` // of all clips; beyond, the oldest is given up and declared lost
+	MaxBytes    int64         `yaml:"max_bytes"`    // on the card; beyond, the oldest is given up and declared lost
+	MaxAge      time.Duration `yaml:"max_age"`      // likewise; 0 for any age
+	MemoryBytes int64         `yaml:"memory_bytes"` // of clips that are not on the card yet
 }
 
 // Default returns the configuration of an empty file.
@@ -91,7 +94,7 @@ func Default() Config {
 		Camera: Camera{Source: Synthetic, Speed: 1},
 		Motion: motion.DefaultConfig(),
 		Clip:   clip.DefaultConfig(),
-		Spool:  Spool{MaxBytes: 2 << 30},
+		Spool:  Spool{MaxBytes: 2 << 30, MaxAge: 30 * 24 * time.Hour, MemoryBytes: 24 << 20},
 		Upload: policy.DefaultConfig(),
 	}
 }
@@ -144,11 +147,23 @@ func (c Config) Validate() error {
 	if err := c.Clip.Validate(); err != nil {
 		return fmt.Errorf("clip: %w", err)
 	}
-	if c.Spool.MaxBytes <= 0 {
-		return fmt.Errorf("spool: max_bytes: %d: must be more than 0", c.Spool.MaxBytes)
+	if err := c.Spool.validate(); err != nil {
+		return fmt.Errorf("spool: %w", err)
 	}
 	if err := c.validateUpload(); err != nil {
 		return fmt.Errorf("upload: %w", err)
+	}
+	return nil
+}
+
+func (s Spool) validate() error {
+	switch {
+	case s.MaxBytes <= 0:
+		return fmt.Errorf("max_bytes: %d: must be more than 0", s.MaxBytes)
+	case s.MaxAge != 0 && s.MaxAge < time.Hour:
+		return fmt.Errorf("max_age: %v: must be 0s for any age, or at least 1h", s.MaxAge)
+	case s.MemoryBytes < 1<<20 || s.MemoryBytes > 1<<30:
+		return fmt.Errorf("memory_bytes: %d: must be 1 MiB to 1 GiB", s.MemoryBytes)
 	}
 	return nil
 }

@@ -156,6 +156,8 @@ func TestLoad(t *testing.T) {
 			`there is no include zone "door"`},
 		{"upload: {rules: [{hour: 1, upload: now}]}", `unknown key "hour" in upload.rules[0]: did you mean "hours"?`},
 		{"upload: {rules: [{upload: later}]}", `rule 1: upload: "later": available are`},
+		{"spool: {max_age: 1s}", "max_age: 1s: must be 0s for any age, or at least 1h"},
+		{"spool: {memory_bytes: 1000}", "memory_bytes: 1000: must be 1 MiB to 1 GiB"},
 		{"log: loud", "log: want a word"},
 		{strings.Repeat("#\n", maxFile), "more than 16384 bytes"},
 	} {
