@@ -8,15 +8,19 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
 
 // The workload's spool.
 const (
-	cutDir   = "/state/spool"
-	cutQuota = 1300
+	cutDir     = "/state/spool"
+	cutReserve = "/state/keys/reserved"
+	cutQuota   = 5*cutPart + 400 // two clips of two parts and their records, not three
+	cutPart    = 700             // bytes: more than a sector of 512
 )
 
 // fakeRecord signs nothing, but holds what makes a chain.
@@ -31,6 +35,9 @@ func cutConfig() Config {
 		MaxBytes:    cutQuota,
 		Evicted:     func(e Entry) SignFunc { return fakeRecord("evicted " + e.ID) },
 		Interrupted: func(id string) SignFunc { return fakeRecord("interrupted " + id) },
+		Damaged:     func(id string) SignFunc { return fakeRecord("damaged " + id) },
+		StoreLost:   func() SignFunc { return fakeRecord("store lost") },
+		Reserve:     cutReserve,
 	}
 }
 
@@ -43,16 +50,17 @@ func openOn(d disk) (*Spool, error) {
 // ledger is what the world outside of the spool has been told.
 type ledger struct {
 	records map[uint64]string // committed, or seen after a restart
+	notes   map[uint64]string // of those clips
 	clips   map[uint64]string // ids of the committed clips that nobody began to remove
 	begun   map[string]bool   // clips that were begun, and neither committed nor aborted
 }
 
 func newLedger() *ledger {
-	return &ledger{map[uint64]string{}, map[uint64]string{}, map[string]bool{}}
+	return &ledger{map[uint64]string{}, map[uint64]string{}, map[uint64]string{}, map[string]bool{}}
 }
 
-// content of a part of a clip. Three clips are more than the quota.
-func content(id, part string) []byte { return bytes.Repeat([]byte(id+part), 200)[:180] }
+// content of a part of a clip.
+func content(id, part string) []byte { return bytes.Repeat([]byte(id+part), cutPart)[:cutPart] }
 
 func (l *ledger) begin(s *Spool, id string, parts ...string) (*Draft, error) {
 	d, err := s.Create(id)
@@ -87,6 +95,34 @@ func (l *ledger) clip(s *Spool, id string) (uint64, error) {
 	delete(l.begun, id)
 	l.clips[e.Seq] = id
 	return e.Seq, l.note(s)
+}
+
+// spilled is a clip as a buffer writes it: in pieces, each durable, and with a note.
+func (l *ledger) spilled(s *Spool, id string) error {
+	d, err := l.begin(s, id)
+	if err != nil {
+		return err
+	}
+	var parts []Part
+	for _, name := range []string{"clip", "details"} {
+		b := content(id, name)
+		err := errors.Join(d.Extend(name, 0, [][]byte{b[:300], b[300:600]}), d.Extend(name, 600, [][]byte{b[600:]}))
+		if err != nil {
+			return err
+		}
+		parts = append(parts, Part{name, cutPart, sha256.Sum256(b)})
+	}
+	d.SetParts(parts)
+	if err := d.SetNote("idle"); err != nil {
+		return err
+	}
+	e, err := d.Commit(fakeRecord("clip " + id))
+	if err != nil {
+		return err
+	}
+	delete(l.begun, id)
+	l.clips[e.Seq], l.notes[e.Seq] = id, "idle"
+	return l.note(s)
 }
 
 // note takes down the records that are in the queue, and finds forks and gaps among all that ever were.
@@ -148,7 +184,7 @@ func (l *ledger) work(s *Spool, round string) error {
 	if err := aborted.Abort(); err != nil {
 		return err
 	}
-	if _, err := l.clip(s, "d"+round); err != nil {
+	if err := l.spilled(s, "d"+round); err != nil {
 		return err
 	}
 	if _, err := l.clip(s, "e"+round); err != nil { // evicts b
@@ -183,6 +219,9 @@ func (l *ledger) check(s *Spool) error {
 		e, ok := present[seq]
 		if !ok || e.ID != id {
 			return fmt.Errorf("clip %s, entry %d, was committed and is gone", id, seq)
+		}
+		if e.Note != l.notes[seq] {
+			return fmt.Errorf("clip %s has the note %q, had %q", id, e.Note, l.notes[seq])
 		}
 		if e.Evicted {
 			if !declared["evicted "+id] {
@@ -229,32 +268,33 @@ func start(t *testing.T) *memDisk {
 	return d
 }
 
-// cutEverywhere does the work, ending it before every operation in turn, then hands the disk to crash; it returns the first
-// thing that is wrong after that.
-func cutEverywhere(t *testing.T, seeds uint64, mutate func(disk) disk, crash func(*memDisk, *rand.Rand) error) error {
+// cutEverywhere does the work, ending it before every operation in turn, then hands the disk to crash; again and again, until
+// power was cut so many times. It returns the first thing that is wrong after that.
+func cutEverywhere(t *testing.T, cuts int, mutate func(disk) disk, crash func(*memDisk, *rand.Rand) error) (n int, err error) {
 	t.Helper()
-	for cut, done := 0, false; !done; cut++ {
-		for seed := range seeds {
+	for seed := uint64(0); n < cuts; seed++ {
+		for cut, done := 0, false; !done; cut++ {
 			mem, l := start(t), newLedger()
-			mem.left = cut
+			mem.left, mem.sector = cut, []int{512, 4096}[seed%2]
 			d := mutate(mem)
 			s, err := openOn(d)
 			if err == nil {
 				err = l.work(s, "1")
 			}
 			if done = err == nil; !done && !errors.Is(err, errCut) {
-				return fmt.Errorf("before the cut: %w", err)
+				return n, fmt.Errorf("before the cut: %w", err)
 			}
 			err = crash(mem, rand.New(rand.NewPCG(uint64(cut), seed)))
+			n++
 			if err == nil {
 				err = l.reopen(d)
 			}
 			if err != nil {
-				return fmt.Errorf("cut before operation %d, seed %d: %w", cut, seed, err)
+				return n, fmt.Errorf("cut before operation %d, seed %d: %w", cut, seed, err)
 			}
 		}
 	}
-	return nil
+	return n, nil
 }
 
 func powerCut(d *memDisk, rng *rand.Rand) error {
@@ -264,10 +304,23 @@ func powerCut(d *memDisk, rng *rand.Rand) error {
 
 func unchanged(d disk) disk { return d }
 
+// cuts is how often the tests below cut the power: NIGHTJAR_CUTS, or some ten thousand between them.
+func cuts(t *testing.T) int {
+	if n, err := strconv.Atoi(os.Getenv("NIGHTJAR_CUTS")); err == nil {
+		return n
+	}
+	if testing.Short() {
+		return 1000
+	}
+	return defaultCuts
+}
+
 func TestPowerCut(t *testing.T) {
-	if err := cutEverywhere(t, 12, unchanged, powerCut); err != nil {
+	n, err := cutEverywhere(t, cuts(t), unchanged, powerCut)
+	if err != nil {
 		t.Error(err)
 	}
+	t.Logf("cuts=%d", n)
 }
 
 // A process that is killed leaves what is seen but not durable. The next one must not build on it: here the power fails
@@ -280,14 +333,17 @@ func TestKillThenPowerCut(t *testing.T) {
 		}
 		return powerCut(d, rng)
 	}
-	if err := cutEverywhere(t, 16, unchanged, crash); err != nil {
+	n, err := cutEverywhere(t, cuts(t)/2, unchanged, crash)
+	if err != nil {
 		t.Error(err)
 	}
+	t.Logf("cuts=%d", n)
 }
 
 // faults are the defences that a mutant lacks.
 type faults struct {
 	noSync, noSyncDir, noHead bool
+	noNote                    bool
 	lateSync                  bool // files are fsynced after they were renamed
 }
 
@@ -315,7 +371,18 @@ func (f mutantFile) Sync() error {
 }
 
 func (m *mutant) Create(path string) (file, error) {
+	if m.noNote && filepath.Base(path) == noteFile {
+		path += "-ignored"
+	}
 	f, err := m.disk.Create(path)
+	return mutantFile{f, m}, err
+}
+
+func (m *mutant) Resume(path string, at int64) (file, error) {
+	if at == 0 {
+		return m.Create(path)
+	}
+	f, err := m.disk.Resume(path, at)
 	return mutantFile{f, m}, err
 }
 
@@ -345,8 +412,9 @@ func TestPowerCutSeesMutants(t *testing.T) {
 		"no fsync of folders": {noSyncDir: true},
 		"no head":             {noHead: true},
 		"rename before fsync": {lateSync: true},
+		"note not kept":       {noNote: true},
 	} {
-		err := cutEverywhere(t, 20, func(d disk) disk { return &mutant{disk: d, faults: f} }, powerCut)
+		_, err := cutEverywhere(t, 4000, func(d disk) disk { return &mutant{disk: d, faults: f} }, powerCut)
 		if err == nil {
 			t.Errorf("%s: the check sees nothing", name)
 		}

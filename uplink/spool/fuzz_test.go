@@ -8,7 +8,7 @@ import (
 )
 
 func FuzzDecodeHead(f *testing.F) {
-	for _, seed := range []string{"1 record\n", "18446744073709551615 a b\n\n", "", "0 r\n", "01 r\n", "+1 r\n", "1 \n", "1 r", "x r\n"} {
+	for _, seed := range []string{"1 record\n", "0 \n", "18446744073709551615 a b\n\n", "", "0 r\n", "01 r\n", "+1 r\n", "1 \n", "1 r", "x r\n"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -16,7 +16,7 @@ func FuzzDecodeHead(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if seq == 0 || len(record) == 0 || !bytes.Equal(encodeHead(seq, record), b) {
+		if (seq == 0) != (len(record) == 0) || !bytes.Equal(encodeHead(seq, record), b) {
 			t.Errorf("%q is %d, %q", b, seq, record)
 		}
 	})
@@ -33,6 +33,34 @@ func FuzzParseEntryName(f *testing.F) {
 		}
 		if seq == 0 || entryName(seq, id) != name || id != "" && !validName(id) {
 			t.Errorf("%q is %d, %q", name, seq, id)
+		}
+	})
+}
+
+func FuzzDecodeMark(f *testing.F) {
+	for _, seed := range []string{"1024 1024\n", "1024 1025\n", "0 0\n", "", "01 01\n", "18446744073709551616 18446744073709551616\n"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if mark, err := decodeMark(b); err == nil && (mark == 0 || !bytes.Equal(encodeMark(mark), b)) {
+			t.Errorf("%q is %d", b, mark)
+		}
+	})
+}
+
+func FuzzNote(f *testing.F) {
+	for _, seed := range []string{"now", "idle", "", "a-b", "Never", "a\x00"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		mem := newMemDisk()
+		s := newSpool("/", Config{}, mem)
+		if err := s.writeFile("/note", b); err != nil {
+			t.Fatal(err)
+		}
+		note, err := s.readNote("/note")
+		if err == nil && (note != string(b) || note == "" || len(note) > maxNote) {
+			t.Errorf("%q is the note %q", b, note)
 		}
 	})
 }

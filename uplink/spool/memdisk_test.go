@@ -3,6 +3,7 @@
 package spool
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"maps"
@@ -23,6 +24,7 @@ type memDisk struct {
 	pending []change // of folders, not durable yet, in order
 	left    int      // operations until the cut; negative for no cut
 	ops     int      // operations so far
+	sector  int      // what a write is torn by, in bytes; 0 for 512
 }
 
 type node struct {
@@ -278,25 +280,31 @@ func (n *node) lose() {
 func (d *memDisk) powerCut(rng *rand.Rand) {
 	d.settle(func(int) bool { return rng.IntN(2) == 0 })
 	d.pending = nil
-	d.root.afterCut(rng)
+	d.root.afterCut(rng, cmp.Or(d.sector, 512))
 	d.left = -1
 }
 
-func (n *node) afterCut(rng *rand.Rand) {
+func (n *node) afterCut(rng *rand.Rand, sector int) {
 	if n.names == nil {
 		switch written := max(0, len(n.data)-len(n.synced)); rng.IntN(3) {
 		case 0: // nothing arrived since the last Sync
 		case 1:
 			n.synced = n.data
-		case 2: // a torn write: the length of one moment, the bytes of another
-			n.synced = append(slices.Clone(n.synced), make([]byte, rng.IntN(written+1))...)
+		case 2: // a torn write: the length of one moment, and of the bytes some sectors
+			torn := append(slices.Clone(n.synced), make([]byte, rng.IntN(written+1))...)
+			for at := 0; at < min(len(torn), len(n.data)); at += sector {
+				if end := min(at+sector, len(torn), len(n.data)); rng.IntN(2) == 0 {
+					copy(torn[at:end], n.data[at:end])
+				}
+			}
+			n.synced = torn
 		}
 		n.data = n.synced
 		return
 	}
 	n.names = maps.Clone(n.durable)
 	for _, name := range slices.Sorted(maps.Keys(n.names)) {
-		n.names[name].afterCut(rng)
+		n.names[name].afterCut(rng, sector)
 	}
 }
 

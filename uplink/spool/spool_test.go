@@ -26,6 +26,13 @@ func mustOpen(t testing.TB, dir string, cfg Config) *Spool {
 	return s
 }
 
+// smallConfig is of a spool on the real disk that holds little.
+func smallConfig(dir string) Config {
+	cfg := cutConfig()
+	cfg.MaxBytes, cfg.Reserve = 1300, filepath.Join(dir, "reserved")
+	return cfg
+}
+
 // mustClip commits a clip with one part.
 func mustClip(t testing.TB, s *Spool, id string, body []byte) Entry {
 	t.Helper()
@@ -250,7 +257,7 @@ func TestNextAndChanged(t *testing.T) {
 
 func TestQuota(t *testing.T) {
 	dir := t.TempDir()
-	cfg := cutConfig()
+	cfg := smallConfig(t.TempDir())
 	s := mustOpen(t, dir, cfg)
 	a := mustClip(t, s, "a", make([]byte, 600))
 	mustClip(t, s, "b", make([]byte, 400))
@@ -276,7 +283,7 @@ func TestQuota(t *testing.T) {
 			t.Errorf("opened again %v: %d entries, %d bytes", again, n, bytes)
 		}
 	}
-	if err := tryLarge(s, cutQuota+1); !errors.Is(err, ErrFull) {
+	if err := tryLarge(s, 1301); !errors.Is(err, ErrFull) {
 		t.Errorf("an entry larger than the spool: %v", err)
 	}
 	if got := texts(s); !cmp.Equal(got, want) {
@@ -286,7 +293,8 @@ func TestQuota(t *testing.T) {
 
 func TestNote(t *testing.T) {
 	dir := t.TempDir()
-	s := mustOpen(t, dir, cutConfig())
+	cfg := smallConfig(t.TempDir())
+	s := mustOpen(t, dir, cfg)
 	d, err := s.Create("a")
 	if err != nil {
 		t.Fatal(err)
@@ -300,7 +308,7 @@ func TestNote(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.Write(make([]byte, cutQuota))
+	_, err = w.Write(make([]byte, 1000))
 	if err := errors.Join(err, w.Close(), d.SetNote("now"), d.SetNote("idle")); err != nil {
 		t.Fatal(err)
 	}
@@ -312,13 +320,13 @@ func TestNote(t *testing.T) {
 	if err != nil || e.Note != "idle" || len(signed) != 1 {
 		t.Errorf("committed: note %q, %d signed parts, %v", e.Note, len(signed), err)
 	}
-	mustClip(t, s, "b", make([]byte, 1)) // evicts a
+	mustClip(t, s, "b", make([]byte, 300)) // evicts a
 	for _, again := range []bool{false, true} {
 		if again {
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-			s = mustOpen(t, dir, cutConfig())
+			s = mustOpen(t, dir, cfg)
 		}
 		if e, _ := s.Next(0); e.Note != "idle" || !e.Evicted {
 			t.Errorf("opened again %v: %+v", again, e)
