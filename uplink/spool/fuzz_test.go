@@ -8,6 +8,8 @@ import (
 )
 
 func FuzzDecodeHead(f *testing.F) {
+	f.Add(encodeHead(0, nil))
+	f.Add(encodeHead(7, []byte("a b\n")))
 	for _, seed := range []string{"1 record\n", "0 \n", "18446744073709551615 a b\n\n", "", "0 r\n", "01 r\n", "+1 r\n", "1 \n", "1 r", "x r\n"} {
 		f.Add([]byte(seed))
 	}

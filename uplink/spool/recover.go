@@ -4,10 +4,12 @@ package spool
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"syscall"
 )
 
 // recover reads the folder and clears what a crash left.
@@ -17,8 +19,14 @@ func (s *Spool) recover() error {
 	})
 	s.doubt, s.lost, s.aside = false, false, nil
 	tmp, queue := filepath.Join(s.dir, tmpDir), filepath.Join(s.dir, queueDir)
+	var lost []string
 	for _, dir := range []string{tmp, queue} {
-		if err := s.disk.MkdirAll(dir); err != nil {
+		err := s.disk.MkdirAll(dir)
+		if errors.Is(err, syscall.ENOTDIR) && s.cfg.Damaged != nil {
+			err = errors.Join(s.setAside(dir, err), s.disk.MkdirAll(dir))
+			lost = []string{filepath.Base(dir)}
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -30,6 +38,9 @@ func (s *Spool) recover() error {
 		}
 	}
 	headErr := s.readHead()
+	if errors.Is(headErr, syscall.EIO) && !s.beyond(headErr) {
+		return fmt.Errorf("read the chain's head: %w", headErr)
+	}
 	damaged, err := s.readQueue()
 	if err != nil {
 		return err
@@ -45,7 +56,7 @@ func (s *Spool) recover() error {
 		s.lost = false
 		s.aside = append(s.aside, fmt.Errorf("the chain's head was lost: records go on at %d", s.seq))
 	}
-	if err := s.declareDamaged(damaged); err != nil {
+	if err := s.declareDamaged(append(lost, damaged...)); err != nil {
 		return err
 	}
 	return s.clearDrafts()
@@ -70,7 +81,7 @@ func (s *Spool) readHead() error {
 func (s *Spool) readQueue() (damaged []string, err error) {
 	dir := filepath.Join(s.dir, queueDir)
 	names, err := s.disk.ReadDir(dir) // sorted
-	if err != nil && s.cfg.Damaged != nil {
+	if err != nil && s.beyond(err) {
 		// The folder itself: what was in it can only be counted by the gap it leaves.
 		if err := s.setAside(dir, err); err != nil {
 			return nil, err
@@ -85,7 +96,7 @@ func (s *Spool) readQueue() (damaged []string, err error) {
 	}
 	for _, n := range names {
 		e, err := s.readEntry(n.Name())
-		if err != nil && s.cfg.Damaged != nil {
+		if err != nil && s.beyond(err) {
 			s.aside = append(s.aside, fmt.Errorf("entry %s cannot be read: %w", n.Name(), err))
 			damaged = append(damaged, n.Name())
 			continue
@@ -100,6 +111,14 @@ func (s *Spool) readQueue() (damaged []string, err error) {
 	return damaged, nil
 }
 
+// patience is how often the disk may fail to read something before it is set aside.
+const patience = 3
+
+// beyond tells whether something that cannot be read is given up: damage at once, an error of the disk once it came again.
+func (s *Spool) beyond(err error) bool {
+	return s.cfg.Damaged != nil && (!errors.Is(err, syscall.EIO) || s.tries >= patience)
+}
+
 // declareDamaged declares the entries that cannot be read, and moves them out of the queue. In this order: a cut between the two
 // declares them twice, and never leaves one out.
 func (s *Spool) declareDamaged(names []string) error {
@@ -111,7 +130,7 @@ func (s *Spool) declareDamaged(names []string) error {
 		if _, err := s.append(id, s.cfg.Damaged(id)); err != nil {
 			return fmt.Errorf("declare that entry %s is damaged: %w", name, err)
 		}
-		if name == queueDir { // is there anew
+		if name == queueDir || name == tmpDir { // is there anew
 			continue
 		}
 		if err := s.setAside(filepath.Join(s.dir, queueDir, name), errDamaged); err != nil {
@@ -216,16 +235,19 @@ func (s *Spool) empty(dir string) error {
 	return nil
 }
 
-// encodeHead writes the head as "SEQ RECORD\n"; before the first record as "0 \n".
+// encodeHead writes the head as "SEQ SUM RECORD\n", the sum being of "SEQ RECORD"; before the first record as "0 SUM \n". A
+// record with a flipped bit would be named as the predecessor of the next one, which is a fork.
 func encodeHead(seq uint64, record []byte) []byte {
-	return fmt.Appendf(nil, "%d %s\n", seq, record)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", seq, record))
+	return fmt.Appendf(nil, "%d %x %s\n", seq, sum[:8], record)
 }
 
 func decodeHead(b []byte) (seq uint64, record []byte, err error) {
-	number, rest, ok := bytes.Cut(b, []byte(" "))
-	record, end := bytes.CutSuffix(rest, []byte("\n"))
+	number, rest, _ := bytes.Cut(b, []byte(" "))
+	_, rest, _ = bytes.Cut(rest, []byte(" "))
+	record, _ = bytes.CutSuffix(rest, []byte("\n"))
 	seq, err = strconv.ParseUint(string(number), 10, 64)
-	if !ok || !end || err != nil || (seq == 0) != (len(record) == 0) || !bytes.Equal(b, encodeHead(seq, record)) {
+	if err != nil || (seq == 0) != (len(record) == 0) || !bytes.Equal(b, encodeHead(seq, record)) {
 		return 0, nil, errDamaged
 	}
 	if seq == 0 {

@@ -113,6 +113,7 @@ type Spool struct {
 	ballast bool   // its file is there
 	lost    bool   // the chain's head was lost, and that is not declared yet
 	aside   []error
+	tries   int // to open it
 }
 
 // New makes a spool that is not open yet: it has no entries and takes none, until [Spool.Reopen] succeeds.
@@ -139,6 +140,7 @@ func (s *Spool) Reopen() error {
 	if s.opened {
 		return nil
 	}
+	s.tries++
 	if s.unlock == nil && s.disk.disk == (osDisk{}) {
 		unlock, err := lock(s.dir)
 		if err != nil {
