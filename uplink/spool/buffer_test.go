@@ -42,6 +42,7 @@ func TestBufferWritesClips(t *testing.T) {
 			t.Error(err)
 		}
 		r.check(ids, 100<<10)
+		r.judge()
 	})
 }
 
@@ -60,19 +61,23 @@ func TestBufferHeals(t *testing.T) {
 		for _, op := range operations {
 			for _, size := range []int{20 << 10, 700 << 10} { // kept in memory, and spilled
 				t.Run(fmt.Sprintf("%s, %s, %d", code, op, size), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) { heals(t, code, failure, op, size) })
+					synctest.Test(t, func(t *testing.T) {
+						r := newRig(t, BufferConfig{Memory: testMemory})
+						r.heals(code, failure, op, size, 5*time.Minute)
+						r.judge()
+					})
 				})
 			}
 		}
 	}
 }
 
-func heals(t *testing.T, code string, failure error, op string, size int) {
-	r := newRig(t, BufferConfig{Memory: testMemory})
+// heals records two clips while an operation fails, for that long or, for 0, once.
+func (r *rig) heals(code string, failure error, op string, size int, long time.Duration) {
 	synctest.Wait()
 	var failed int
 	r.disk.set(func(this string) error {
-		if op == "" || this == op {
+		if (op == "" || this == op) && (long > 0 || failed == 0) {
 			failed++
 			return failure
 		}
@@ -84,21 +89,81 @@ func heals(t *testing.T, code string, failure error, op string, size int) {
 	}
 	time.Sleep(5 * time.Second)
 	if failed > 0 && op != "remove a" && !slices.Contains(r.trouble, code) {
-		t.Errorf("after 5 s of %v nothing was told but %q", failure, r.trouble)
+		r.errorf("after 5 s of %v nothing was told but %q", failure, r.trouble)
 	}
-	time.Sleep(5 * time.Minute)
+	time.Sleep(long)
 	r.disk.set(nil)
 	if err := r.flush(lastPause + time.Second); err != nil {
-		t.Errorf("the disk works again, but nothing is written: %v, %+v", err, r.buffer.Status())
+		r.errorf("the disk works again, but nothing is written: %v, %+v", err, r.buffer.Status())
 	}
 	synctest.Wait()
 	if s := r.buffer.Status(); s.Trouble.Code != "" || s.Bytes != 0 {
-		t.Errorf("status: %+v", s)
+		r.errorf("status: %+v", s)
 	}
 	if err := r.end(); err != nil {
-		t.Error(err)
+		r.errorf("%v", err)
 	}
 	r.check(ids, size)
+}
+
+// The scenario above sees when a defence is missing.
+func TestMutantsOfHealing(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		mutate func(*faultDisk)
+		op     string
+		size   int
+	}{
+		{"a file's fsync is believed the second time", func(d *faultDisk) { d.trusting = true }, "sync clip", 20 << 10},
+		{"a folder's fsync is believed the second time", func(d *faultDisk) { d.trusting = true }, "syncdir queue", 20 << 10},
+		{"a rename is not made anew", func(d *faultDisk) { d.noRedo = true }, "syncdir queue", 20 << 10},
+		{"a spilled file's name is not made anew", func(d *faultDisk) { d.noRedo = true }, "syncdir a", 700 << 10},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, BufferConfig{Memory: testMemory})
+				r.heals(TroubleError, syscall.EIO, tt.op, tt.size, 0)
+				r.judge()
+			})
+			synctest.Test(t, func(t *testing.T) {
+				d := &faultDisk{memDisk: start(t)}
+				tt.mutate(d)
+				r := startRig(t, d, BufferConfig{Memory: testMemory})
+				r.trouble = []string{TroubleError} // who believes has none to tell
+				r.heals(TroubleError, syscall.EIO, tt.op, tt.size, 0)
+				if len(r.wrong) == 0 {
+					t.Error("the scenario sees nothing")
+				}
+				t.Log(r.wrong)
+			})
+		})
+	}
+}
+
+// A recorder that waits for room is seen waiting.
+func TestMutantThatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, BufferConfig{Memory: testMemory, Wait: true})
+		synctest.Wait()
+		r.disk.set(func(op string) error {
+			if op == "sync clip" {
+				time.Sleep(5 * time.Second)
+			}
+			return nil
+		})
+		for i := range 5 {
+			id := fmt.Sprint("c", i)
+			if err := r.clip(id, body(id, 400<<10)); err != nil {
+				t.Error(err)
+			}
+		}
+		if len(r.wrong) == 0 {
+			t.Error("nobody waited")
+		}
+		if err := r.end(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // An fsync of 5 s holds nothing up, and is told while it lasts.
@@ -137,6 +202,7 @@ func TestBufferSlowDisk(t *testing.T) {
 			}
 		}
 		r.check(ids, 100<<10)
+		r.judge()
 	})
 }
 
@@ -178,6 +244,7 @@ func TestBufferIsBounded(t *testing.T) {
 			t.Error("losses beyond the bound are not counted")
 		}
 		r.check(ids, 100<<10)
+		r.judge()
 	})
 }
 
@@ -217,6 +284,7 @@ func TestBufferSpills(t *testing.T) {
 		}
 		r.check([]string{"big"}, 2*testMemory)
 		r.check([]string{"long"}, 4*testMemory)
+		r.judge()
 	})
 }
 
@@ -240,6 +308,7 @@ func TestBufferLingers(t *testing.T) {
 			t.Error("the last clip was not written")
 		}
 		r.check([]string{"a"}, 1000)
+		r.judge()
 
 		r = newRig(t, BufferConfig{Memory: testMemory, Linger: time.Minute})
 		if err := r.clip("b", body("b", 1000)); err != nil {
