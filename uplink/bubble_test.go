@@ -36,12 +36,13 @@ import (
 // over pipes in memory. Hours of waiting take milliseconds, and nothing is shortened.
 type bubble struct {
 	mochi.HookBase
-	t       *testing.T
-	server  *mochi.Server
-	tls     *tls.Config
-	key     ed25519.PrivateKey // signs receipts
-	spool   *spool.Spool
-	session *Session
+	t        *testing.T
+	server   *mochi.Server
+	closeHub func()
+	tls      *tls.Config
+	key      ed25519.PrivateKey // signs receipts
+	spool    *spool.Spool
+	session  *Session
 
 	mu     sync.Mutex
 	answer answer
@@ -89,7 +90,8 @@ func newBubble(t *testing.T, answer answer) *bubble {
 	if err := errors.Join(b.server.AddHook(b, nil), b.server.Serve()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { b.server.Close() })
+	b.closeHub = sync.OnceFunc(func() { b.server.Close() })
+	t.Cleanup(b.closeHub)
 	if b.spool, err = spool.Open(t.TempDir(), spool.Config{}); err != nil {
 		t.Fatal(err)
 	}

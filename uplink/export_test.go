@@ -29,8 +29,8 @@ func (s *Session) Hurry() {
 	s.pace = pace{
 		firstRetry: 5 * time.Millisecond, lastRetry: 20 * time.Millisecond,
 		firstHold: 5 * time.Millisecond, lastHold: 20 * time.Millisecond,
-		patience: 50 * time.Millisecond,
-		lively:   usual.lively, sluggish: usual.sluggish,
+		quarantine: 20 * time.Millisecond, patience: 50 * time.Millisecond,
+		lively: usual.lively, sluggish: usual.sluggish,
 	}
 	s.backoff.pace = s.pace
 }

@@ -14,6 +14,7 @@ type pace struct {
 	lastRetry  time.Duration // and what it grows to
 	firstHold  time.Duration // mean time that an entry is held back after the first refusal
 	lastHold   time.Duration // and what it grows to
+	quarantine time.Duration // mean time that it is after too many refusals for good
 	patience   time.Duration // without an answer, an offer is made again
 	lively     time.Duration // a chunk that is acknowledged in less allows for more at a time
 	sluggish   time.Duration // in more, for fewer: about so long an offer may wait for what is on its way
@@ -22,8 +23,8 @@ type pace struct {
 var usual = pace{
 	firstRetry: time.Second, lastRetry: time.Minute,
 	firstHold: 10 * time.Second, lastHold: 10 * time.Minute,
-	patience: 10 * time.Second,
-	lively:   500 * time.Millisecond, sluggish: time.Second,
+	quarantine: quarantine, patience: 10 * time.Second,
+	lively: 500 * time.Millisecond, sluggish: time.Second,
 }
 
 // backoff decides on the pauses between connections.

@@ -39,7 +39,9 @@ type Status struct {
 	Since     time.Time // of the present state
 	Err       error     // why it is not connected, or why the last entry was held back; nil when all is well
 	Paused    bool      // no clip is sent, see [Session.Pause]
-	Queue     Queue     // what waits
+	// Quarantined counts the entries that the hub has refused for good, by its codes; nil when there are none.
+	Quarantined map[wire.Code]int
+	Queue       Queue // what waits
 }
 
 // Session is a task.
@@ -67,20 +69,16 @@ type Session struct {
 	begun   uint64          // entry whose clip was begun last, and goes on first
 	bucket  bucket
 
+	retry atomic.Bool   // whether Retry was called
 	poked chan struct{} // has room for one: something is to be decided anew
 
 	mu        sync.Mutex
 	status    Status
 	renew     func(error) // ends the present connection
 	paused    bool
-	told      map[uint64]bool // entries whose record and details the hub has; written by Run alone
-	requested map[string]bool // clips
-}
-
-// hold says until when an entry is not offered, and after how long a pause.
-type hold struct {
-	until time.Time
-	pause time.Duration
+	aside     map[uint64]wire.Code // entries in quarantine
+	told      map[uint64]bool      // entries whose record and details the hub has; written by Run alone
+	requested map[string]bool      // clips
 }
 
 // New makes a session that ships the spool with the credential.
@@ -88,7 +86,7 @@ func New(cfg Config, cred keys.Credential, sp *spool.Spool, log *slog.Logger) *S
 	return &Session{cfg: cfg, name: "uplink " + cred.Hub, cred: cred, spool: sp, log: log, ready: make(chan struct{}),
 		pace: usual, backoff: backoff{pace: usual}, accept: verifyReceipt, open: openTCP, silence: silence,
 		held: map[uint64]hold{}, bucket: bucket{rate: cfg.Rate}, poked: make(chan struct{}, 1), renew: func(error) {},
-		told: map[uint64]bool{}, requested: map[string]bool{}, status: Status{Since: time.Now()}}
+		aside: map[uint64]wire.Code{}, told: map[uint64]bool{}, requested: map[string]bool{}, status: Status{Since: time.Now()}}
 }
 
 // String names the task.
@@ -103,7 +101,7 @@ func (s *Session) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.status
-	st.Paused, st.Queue = s.paused, q
+	st.Paused, st.Queue, st.Quarantined = s.paused, q, s.quarantined()
 	return st
 }
 
@@ -182,6 +180,9 @@ func (s *Session) serve(ctx context.Context) error {
 	s.set(true, nil)
 	s.log.Info("connected to the hub", "hub", s.cred.Hub)
 	for {
+		if s.retry.Swap(false) {
+			s.releaseAll()
+		}
 		changed := s.spool.Changed()
 		entry, job, pause := s.next(time.Now())
 		if job != noJob {
@@ -199,17 +200,4 @@ func (s *Session) serve(ctx context.Context) error {
 // welcomed takes what the hub says of itself. It runs in a goroutine of the link's.
 func (s *Session) welcomed(w wire.Welcome) {
 	s.spread.Store(int64(time.Duration(w.Spread) * time.Second))
-}
-
-// hold puts an entry aside, each time for longer, so that what the hub does not take holds up nothing else.
-func (s *Session) hold(e spool.Entry, err *stuck) {
-	h := s.held[e.Seq]
-	h.pause = min(max(2*h.pause, s.pace.firstHold), s.pace.lastHold)
-	h.until = time.Now().Add(jitter(h.pause))
-	s.held[e.Seq] = h
-	if err.code == wire.CodeStorage { // it would take no other entry either
-		s.rest = h.until
-	}
-	s.set(true, err)
-	s.log.Warn("entry is held back", "seq", e.Seq, "clip", e.ID, "code", string(err.code), "until", h.until, "err", err)
 }

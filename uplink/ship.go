@@ -108,7 +108,7 @@ func (s *Session) stored(e spool.Entry) error {
 		// Offered again, it is answered by a receipt at once; what is wrong is our own disk.
 		return &stuck{e.Seq, codeUnread, "the hub has it, but the spool cannot let it go: " + err.Error()}
 	}
-	delete(s.held, e.Seq)
+	s.release(e)
 	s.mu.Lock()
 	delete(s.told, e.Seq)
 	delete(s.requested, e.ID)
