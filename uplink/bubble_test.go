@@ -86,12 +86,7 @@ func newBubble(t *testing.T, answer answer) *bubble {
 	clients.AddCert(ca.Leaf)
 	b.tls = &tls.Config{MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients,
 		Certificates: []tls.Certificate{certificate(t, ca, keys.HubName)}}
-	b.server = mochi.New(&mochi.Options{InlineClient: true, Logger: slog.New(slog.DiscardHandler)})
-	if err := errors.Join(b.server.AddHook(b, nil), b.server.Serve()); err != nil {
-		t.Fatal(err)
-	}
-	b.closeHub = sync.OnceFunc(func() { b.server.Close() })
-	t.Cleanup(b.closeHub)
+	b.startHub()
 	if b.spool, err = spool.Open(t.TempDir(), spool.Config{}); err != nil {
 		t.Fatal(err)
 	}
@@ -101,6 +96,16 @@ func newBubble(t *testing.T, answer answer) *bubble {
 	}, b.spool, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	b.session.open = b.open
 	return b
+}
+
+// startHub starts the hub's broker; closeHub ends it.
+func (b *bubble) startHub() {
+	b.server = mochi.New(&mochi.Options{InlineClient: true, Logger: slog.New(slog.DiscardHandler)})
+	if err := errors.Join(b.server.AddHook(b, nil), b.server.Serve()); err != nil {
+		b.t.Fatal(err)
+	}
+	b.closeHub = sync.OnceFunc(func() { b.server.Close() })
+	b.t.Cleanup(b.closeHub)
 }
 
 // certificate makes one that is valid in the bubble's year 2000; without a parent, a CA.

@@ -34,7 +34,8 @@ type link struct {
 	client   mqtt.Client
 	conn     net.Conn      // below TLS: closing it waits for nothing
 	silence  time.Duration // see pulse
-	cut      func() bool   // ends the watch that closes conn some time after the end of ctx
+	floor    func() time.Time
+	cut      func() bool // ends the watch that closes conn some time after the end of ctx
 	status   func(wire.State) []byte
 	welcomed func(wire.Welcome)
 	lost     chan error // gets one error when the connection ends
@@ -65,7 +66,7 @@ var errStalled = errors.New("the hub acknowledges nothing: is it overloaded?")
 // dial connects, subscribes and says that the camera is there.
 func dial(ctx context.Context, s *Session) (*link, error) {
 	cred := s.cred
-	l := &link{device: cred.Device, silence: s.silence, welcomed: s.welcomed, lost: make(chan error, 1), inbox: make(chan reply, 64)}
+	l := &link{device: cred.Device, silence: s.silence, floor: s.cfg.Floor, welcomed: s.welcomed, lost: make(chan error, 1), inbox: make(chan reply, 64)}
 	l.status = func(state wire.State) []byte {
 		entries, bytes := s.spool.Usage()
 		payload, _ := wire.Status{State: state, Release: s.cfg.Release, Boot: s.cfg.Boot, Entries: entries, Bytes: bytes}.Marshal()
@@ -128,6 +129,15 @@ func (l *link) open(ctx context.Context, cred keys.Credential, open opener) (net
 	l.conn = &pulse{Conn: conn, silence: l.silence}
 	cfg := cred.ClientTLS()
 	cfg.NextProtos = []string{"mqtt"}
+	if now := cfg.Time; l.floor != nil {
+		cfg.Time = func() time.Time {
+			t, floor := now(), l.floor()
+			if t.Before(floor) {
+				return floor
+			}
+			return t
+		}
+	}
 	secure := tls.Client(l.conn, cfg)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		conn.Close()

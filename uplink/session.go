@@ -23,6 +23,12 @@ type Config struct {
 	// Body and Details are the names of a clip's two parts in the spool.
 	Body, Details string
 
+	// Floor, if not nil, tells the latest time that is known to have been: certificates are checked at no earlier one.
+	Floor func() time.Time
+	// Welcome, if not nil, is told what time it is by the hub's clock. It is called from a goroutine of the connection's, and
+	// must not wait.
+	Welcome func(hub time.Time)
+
 	// Credential, if not nil, is asked before each connection: certificates are renewed, and a hub may move. The device stays.
 	Credential func() keys.Credential
 
@@ -200,4 +206,7 @@ func (s *Session) serve(ctx context.Context) error {
 // welcomed takes what the hub says of itself. It runs in a goroutine of the link's.
 func (s *Session) welcomed(w wire.Welcome) {
 	s.spread.Store(int64(time.Duration(w.Spread) * time.Second))
+	if s.cfg.Welcome != nil {
+		s.cfg.Welcome(w.Time)
+	}
 }

@@ -2,7 +2,8 @@
 
 // Package clock tells the wall time and how far it can be trusted. A board often has no
 // battery-backed clock, so every wall time carries a [Quality]; durations are never taken from it.
-// Start with [System], or with a [Fake] in tests.
+// Start with [System], or with a [Fake] in tests; [NewTold] is a clock that the hub puts right, over an [OpenFloor] that
+// survives a loss of power.
 package clock
 
 import (
@@ -22,6 +23,7 @@ type Quality string
 const (
 	Unset  Quality = "unset"  // before the floor: the clock was never set since the board started
 	Free   Quality = "free"   // running, not known to be synchronised
+	Hub    Quality = "hub"    // said by the hub, within what can be true
 	Synced Quality = "synced" // the kernel's clock is disciplined by a time source
 )
 

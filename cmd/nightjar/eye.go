@@ -32,8 +32,8 @@ type eye struct {
 // cameraLabel is what the one camera of this board is called in the registry of drivers.
 const cameraLabel = "camera"
 
-func newEye(cfg config.Config, sink clip.Sink, h *health.Record, log *slog.Logger) (*eye, error) {
-	source, err := openSource(cfg)
+func newEye(cfg config.Config, sink clip.Sink, wall clock.Clock, h *health.Record, log *slog.Logger) (*eye, error) {
+	source, err := openSource(cfg, wall)
 	if err != nil {
 		return nil, err
 	}
@@ -51,8 +51,8 @@ func newEncoder(f capture.Format) (clip.Encoder, error) {
 	return h264.New(h264.Config{Width: f.Width, Height: f.Height, FrameRate: f.FrameRate})
 }
 
-func openSource(cfg config.Config) (*capture.Source, error) {
-	adapter, err := newDriver(cfg)
+func openSource(cfg config.Config, wall clock.Clock) (*capture.Source, error) {
+	adapter, err := newDriver(cfg, wall)
 	if err != nil {
 		return nil, err
 	}
@@ -63,9 +63,9 @@ func openSource(cfg config.Config) (*capture.Source, error) {
 }
 
 // newDriver makes the driver that the configuration asks for. What the recorder's ring holds is added to its pool.
-func newDriver(cfg config.Config) (driver.Adapter, error) {
+func newDriver(cfg config.Config, wall clock.Clock) (driver.Adapter, error) {
 	c := cfg.Camera
-	held, wall := cfg.Clip.RingBytes, clock.System(written)
+	held := cfg.Clip.RingBytes
 	switch c.Source {
 	case config.Replay:
 		return replay.New(replay.Config{Path: c.Path, Speed: c.Speed, Loop: c.Loop, Held: held, Clock: wall})

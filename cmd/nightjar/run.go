@@ -32,8 +32,9 @@ import (
 var written = time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
 
 // The state folder holds what the camera must not lose.
-func keysDir(state string) string  { return filepath.Join(state, "keys") }
-func spoolDir(state string) string { return filepath.Join(state, "spool") }
+func keysDir(state string) string   { return filepath.Join(state, "keys") }
+func clockFile(state string) string { return filepath.Join(state, "clock") }
+func spoolDir(state string) string  { return filepath.Join(state, "spool") }
 
 func runCommand() cli.Command {
 	var file string
@@ -74,7 +75,7 @@ func run(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger) e
 	}
 	defer s.spool.Close()
 	record := health.New(log, func() time.Time { return s.clock.Now().Time })
-	eye, err := newEye(cfg, s, record, log)
+	eye, err := newEye(cfg, s, s.clock, record, log)
 	if err != nil {
 		return err
 	}
@@ -84,14 +85,16 @@ func run(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger) e
 	if err != nil {
 		return err
 	}
+	timekeeper := newTimekeeper(s.floor, s.told, renewal.Credential, log)
 	session = uplink.New(uplink.Config{
 		Release: cli.Release(), Boot: s.boot, Body: partBody, Details: partDetails, Credential: renewal.Credential,
 		Newest: cfg.Upload.Order == policy.Newest, Rate: cfg.Upload.BytesPerSecond(), Idle: s.upload.idle,
+		Floor: s.floor.At, Welcome: timekeeper.welcome,
 	}, credential, s.spool, log)
 
 	s.buffer.Until(eye.recorder.Done())
 	tasks := []task.Task{
-		task.Signals(log), eye.camera, eye.recorder, s.buffer, session, renewal,
+		task.Signals(log), eye.camera, eye.recorder, s.buffer, session, renewal, timekeeper,
 		newCredentialWatch(s.keys, credential, session.Reconnect, log),
 		newVitals(cfg, record, eye, s, session, renewal.Credential, log),
 	}
@@ -124,9 +127,15 @@ func newSink(cfg config.Config, log *slog.Logger) (*sink, keys.Credential, error
 	if err != nil {
 		return nil, none, err
 	}
+	floor, err := clock.OpenFloor(clockFile(cfg.State), written)
+	if err != nil {
+		log.Warn("the last time that was known is lost", "code", "clock-floor", "err", err)
+	}
+	floor.Raise(credential.TLS.Leaf.NotBefore)
+	told := clock.NewTold(floor)
 	s := &sink{
 		keys: store, device: credential.Device, boot: clock.BootID(), identity: identity, recipients: recipients,
-		clock: clock.System(written), log: log,
+		floor: floor, told: told, clock: told, log: log,
 	}
 	s.upload = upload{policy: cfg.Upload, clock: s.clock, link: route.Default}
 	// A film can wait for the card; a camera cannot.

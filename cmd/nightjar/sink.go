@@ -37,6 +37,8 @@ type sink struct {
 	recipients []age.Recipient
 	spool      *spool.Spool
 	buffer     *spool.Buffer
+	floor      *clock.Floor
+	told       *clock.Told // clock, but in tests
 	clock      clock.Clock
 	log        *slog.Logger
 	upload     upload
