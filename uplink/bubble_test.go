@@ -299,6 +299,12 @@ func (b *bubble) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet,
 		m.seq = b.offered(pk.Payload)
 	case wire.UpChunk:
 		b.chunk(&m, pk.Payload)
+	case wire.UpResult:
+		r, err := wire.ParseResult(pk.Payload)
+		if err != nil {
+			b.t.Error(err)
+		}
+		m.seq = r.Seq
 	}
 	b.heard = append(b.heard, m)
 	if kind == b.hangAt {

@@ -3,6 +3,7 @@
 package uplink
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -38,6 +39,7 @@ type link struct {
 	cut      func() bool // ends the watch that closes conn some time after the end of ctx
 	status   func(wire.State) []byte
 	welcomed func(wire.Welcome)
+	command  func([]byte)
 	lost     chan error // gets one error when the connection ends
 	inbox    chan reply // bounded: what does not fit is dropped, and the session offers again
 	inFlight []sent
@@ -66,7 +68,7 @@ var errStalled = errors.New("the hub acknowledges nothing: is it overloaded?")
 // dial connects, subscribes and says that the camera is there.
 func dial(ctx context.Context, s *Session) (*link, error) {
 	cred := s.cred
-	l := &link{device: cred.Device, silence: s.silence, floor: s.cfg.Floor, welcomed: s.welcomed, lost: make(chan error, 1), inbox: make(chan reply, 64)}
+	l := &link{device: cred.Device, silence: s.silence, floor: s.cfg.Floor, welcomed: s.welcomed, command: s.cfg.Command, lost: make(chan error, 1), inbox: make(chan reply, 64)}
 	l.status = func(state wire.State) []byte {
 		entries, bytes := s.spool.Usage()
 		payload, _ := wire.Status{State: state, Release: s.cfg.Release, Boot: s.cfg.Boot, Entries: entries, Bytes: bytes}.Marshal()
@@ -194,6 +196,11 @@ func (l *link) receive(m mqtt.Message) {
 	case wire.DownWelcome:
 		if w, err := wire.ParseWelcome(m.Payload()); err == nil {
 			l.welcomed(w)
+		}
+		return
+	case wire.DownCommand:
+		if l.command != nil && len(m.Payload()) <= wire.MaxCommand {
+			l.command(bytes.Clone(m.Payload()))
 		}
 		return
 	default:

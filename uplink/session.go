@@ -29,6 +29,10 @@ type Config struct {
 	// must not wait.
 	Welcome func(hub time.Time)
 
+	// Command, if not nil, is given what the hub passes on as a command, unverified and of at most wire.MaxCommand bytes. It is
+	// called from a goroutine of the connection's, owns the bytes, and must not wait. See [Session.Answer].
+	Command func(jws []byte)
+
 	// Credential, if not nil, is asked before each connection: certificates are renewed, and a hub may move. The device stays.
 	Credential func() keys.Credential
 
@@ -75,8 +79,9 @@ type Session struct {
 	begun   uint64          // entry whose clip was begun last, and goes on first
 	bucket  bucket
 
-	retry atomic.Bool   // whether Retry was called
-	poked chan struct{} // has room for one: something is to be decided anew
+	answers chan []byte   // encoded results
+	retry   atomic.Bool   // whether Retry was called
+	poked   chan struct{} // has room for one: something is to be decided anew
 
 	mu        sync.Mutex
 	status    Status
@@ -91,7 +96,7 @@ type Session struct {
 func New(cfg Config, cred keys.Credential, sp *spool.Spool, log *slog.Logger) *Session {
 	return &Session{cfg: cfg, name: "uplink " + cred.Hub, cred: cred, spool: sp, log: log, ready: make(chan struct{}),
 		pace: usual, backoff: backoff{pace: usual}, accept: verifyReceipt, open: openTCP, silence: silence,
-		held: map[uint64]hold{}, bucket: bucket{rate: cfg.Rate}, poked: make(chan struct{}, 1), renew: func(error) {},
+		held: map[uint64]hold{}, bucket: bucket{rate: cfg.Rate}, poked: make(chan struct{}, 1), answers: make(chan []byte, maxAnswers), renew: func(error) {},
 		aside: map[uint64]wire.Code{}, told: map[uint64]bool{}, requested: map[string]bool{}, status: Status{Since: time.Now()}}
 }
 
@@ -186,6 +191,9 @@ func (s *Session) serve(ctx context.Context) error {
 	s.set(true, nil)
 	s.log.Info("connected to the hub", "hub", s.cred.Hub)
 	for {
+		if err := s.sendAnswers(ctx, l); err != nil {
+			return explain(err)
+		}
 		if s.retry.Swap(false) {
 			s.releaseAll()
 		}

@@ -185,6 +185,9 @@ func (s *Session) sendPart(ctx context.Context, l *link, e spool.Entry, kind wir
 	defer f.Close()
 	data := make([]byte, mostChunk)
 	for {
+		if err := s.sendAnswers(ctx, l); err != nil {
+			return reply{}, err
+		}
 		if kind == wire.PartBody {
 			if err := s.mayGoOn(ctx, l, e); err != nil {
 				return reply{}, err
@@ -228,6 +231,9 @@ func (s *Session) mayGoOn(ctx context.Context, l *link, e spool.Entry) error {
 			return nil
 		}
 		if err := l.idle(ctx, changed, s.poked, min(wait, poll)); err != nil {
+			return err
+		}
+		if err := s.sendAnswers(ctx, l); err != nil {
 			return err
 		}
 	}

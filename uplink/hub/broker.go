@@ -107,6 +107,14 @@ func (b *broker) serve(s *session) *refusal {
 	return refuse(brokenOff, "%w", err)
 }
 
+// tell sends a message to a device; false when it is not there.
+func (b *broker) tell(device string, kind wire.Kind, payload []byte) bool {
+	if cl, ok := b.server.Clients.Get(device); !ok || cl.Closed() {
+		return false
+	}
+	return b.server.Publish(wire.Topic(device, kind), payload, false, 0) == nil
+}
+
 // close ends the broker. All connections must have ended.
 func (b *broker) close() { b.server.Close() }
 
@@ -123,6 +131,7 @@ type hook struct {
 	roster *presence.Roster
 	tally  *tally
 	greet  *greeter
+	orders *orders
 }
 
 func (h *hook) ID() string { return "nightjar" }
@@ -236,7 +245,11 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, er
 	if err == nil {
 		began, done := time.Now(), h.greet.reassure(cl)
 		h.roster.Hold(cl.ID)
-		replies, err = h.ingest.take(cl.ID, kind, pk.Payload)
+		if kind == wire.UpResult {
+			err = h.orders.take(cl.ID, pk.Payload)
+		} else {
+			replies, err = h.ingest.take(cl.ID, kind, pk.Payload)
+		}
 		h.roster.Release(cl.ID, time.Now())
 		done()
 		if kind == wire.UpOffer || kind == wire.UpChunk {

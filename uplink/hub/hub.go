@@ -15,6 +15,7 @@
 //	receipt.key           signs receipts (Ed25519)
 //	ca-next.* receipt-next.key  the spares that [Rotate] lets take over; every camera trusts them already
 //	ca-old.crt            the CA before the last rotation; certificates by it count for 60 days more
+//	commands/             what devices are to do, and what they answered: [Order]
 //	tokens/               one file for each enrolment token, by the SHA-256 of its secret
 //	devices/              what devices sent: package archive
 //	incoming/, index.db   unfinished clips, and an index that can be made anew: package store
@@ -39,6 +40,7 @@ import (
 
 	"github.com/nightjar-cam/nightjar/uplink/hub/presence"
 	"github.com/nightjar-cam/nightjar/uplink/hub/store"
+	"github.com/nightjar-cam/nightjar/uplink/wire"
 )
 
 // Limits that hold for any client, enrolled or not. They are fixed: a camera needs no more, and a
@@ -171,6 +173,9 @@ func (h *Hub) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer broker.close()
+	orders := &orders{dir: h.cfg.Dir, key: h.receipt, log: h.log,
+		send: func(device string, jws []byte) bool { return broker.tell(device, wire.DownCommand, jws) }}
+	broker.hook.orders = orders
 	front := &front{
 		listener:  listener,
 		tls:       newServerTLS(h.server, h.ca),
@@ -189,6 +194,7 @@ func (h *Hub) Run(ctx context.Context) (err error) {
 	w := h.newWatch(front, st)
 	g.Go(func() error { return w.run(ctx) })
 	g.Go(func() error { return h.retain(ctx, st, w.before) })
+	g.Go(func() error { return orders.run(ctx) })
 	err = g.Wait()
 	w.write(false)
 	return err
