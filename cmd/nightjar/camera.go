@@ -28,6 +28,8 @@ type camera struct {
 	log      *slog.Logger
 	ready    chan struct{} // closed with the first frame
 
+	asks chan func(*motion.Detector) // what others want done between two frames
+
 	tamper string // what the detector said last
 	seq    uint64 // of the next frame, if none is lost
 
@@ -41,7 +43,8 @@ type camera struct {
 const stalled = 10 * time.Second
 
 func newCamera(src *capture.Source, det *motion.Detector, rec *clip.Recorder, h *health.Record, log *slog.Logger) *camera {
-	return &camera{source: src, detector: det, recorder: rec, health: h, log: log, ready: make(chan struct{}), start: time.Now()}
+	return &camera{source: src, detector: det, recorder: rec, health: h, log: log, ready: make(chan struct{}),
+		asks: make(chan func(*motion.Detector)), start: time.Now()}
 }
 
 func (c *camera) String() string         { return "camera " + c.source.String() }
@@ -102,6 +105,25 @@ func (c *camera) step(frame *capture.Frame) {
 	c.frames.Add(1)
 	c.recorder.Push(frame, result)
 	frame.Release()
+	select {
+	case f := <-c.asks:
+		f(c.detector)
+	default:
+	}
+}
+
+// ask has f called between two frames, in the goroutine that the detector belongs to, and waits until it was.
+func (c *camera) ask(ctx context.Context, f func(*motion.Detector)) error {
+	ctx, cancel := context.WithTimeout(ctx, stalled)
+	defer cancel()
+	done := make(chan struct{})
+	select {
+	case c.asks <- func(d *motion.Detector) { defer close(done); f(d) }:
+		<-done
+		return nil
+	case <-ctx.Done():
+		return errNoFrames
+	}
 }
 
 // tampering is what the detector's words are as conditions.

@@ -23,6 +23,7 @@ import (
 	"github.com/nightjar-cam/nightjar/cmd/internal/config"
 	"github.com/nightjar-cam/nightjar/cmd/internal/task"
 	"github.com/nightjar-cam/nightjar/keys"
+	"github.com/nightjar-cam/nightjar/keys/command"
 	"github.com/nightjar-cam/nightjar/keys/seal"
 	"github.com/nightjar-cam/nightjar/uplink"
 	"github.com/nightjar-cam/nightjar/uplink/policy"
@@ -32,9 +33,10 @@ import (
 var written = time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
 
 // The state folder holds what the camera must not lose.
-func keysDir(state string) string   { return filepath.Join(state, "keys") }
-func clockFile(state string) string { return filepath.Join(state, "clock") }
-func spoolDir(state string) string  { return filepath.Join(state, "spool") }
+func keysDir(state string) string      { return filepath.Join(state, "keys") }
+func clockFile(state string) string    { return filepath.Join(state, "clock") }
+func commandsFile(state string) string { return filepath.Join(state, "commands") }
+func spoolDir(state string) string     { return filepath.Join(state, "spool") }
 
 func runCommand() cli.Command {
 	var file string
@@ -85,16 +87,19 @@ func run(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger) e
 	if err != nil {
 		return err
 	}
+	var commands *commander
 	timekeeper := newTimekeeper(s.floor, s.told, renewal.Credential, log)
 	session = uplink.New(uplink.Config{
 		Release: cli.Release(), Boot: s.boot, Body: partBody, Details: partDetails, Credential: renewal.Credential,
 		Newest: cfg.Upload.Order == policy.Newest, Rate: cfg.Upload.BytesPerSecond(), Idle: s.upload.idle,
-		Floor: s.floor.At, Welcome: timekeeper.welcome,
+		Floor: s.floor.At, Welcome: timekeeper.welcome, Command: func(jws []byte) { commands.take(jws) },
 	}, credential, s.spool, log)
+	commands = newCommander(command.OpenGate(commandsFile(cfg.State), s.device, signers(renewal.Credential), s.known),
+		actions(cfg, s, eye, session), session.Answer, log)
 
 	s.buffer.Until(eye.recorder.Done())
 	tasks := []task.Task{
-		task.Signals(log), eye.camera, eye.recorder, s.buffer, session, renewal, timekeeper,
+		task.Signals(log), eye.camera, eye.recorder, s.buffer, session, renewal, timekeeper, commands,
 		newCredentialWatch(s.keys, credential, session.Reconnect, log),
 		newVitals(cfg, record, eye, s, session, renewal.Credential, log),
 	}
@@ -141,6 +146,24 @@ func newSink(cfg config.Config, log *slog.Logger) (*sink, keys.Credential, error
 	// A film can wait for the card; a camera cannot.
 	wait := cfg.Camera.Speed == 0
 	return s, credential, s.openSpool(spoolDir(cfg.State), cfg.State, cfg.Spool, wait)
+}
+
+// signers are whose commands this camera hears: the hub's, which signs them with the key of its receipts.
+func signers(credential func() keys.Credential) func() []command.Signer {
+	return func() (all []command.Signer) {
+		for _, key := range credential().ReceiptKeys() {
+			all = append(all, command.Signer{Role: command.Hub, Key: key})
+		}
+		return all
+	}
+}
+
+// known is the time as far as it is known: never before what is known to have been.
+func (s *sink) known() time.Time {
+	if now, floor := s.clock.Now().Time, s.floor.At(); now.After(floor) {
+		return now
+	}
+	return s.floor.At()
 }
 
 func loadRecipients(store *keys.Store) ([]age.Recipient, error) {
