@@ -16,7 +16,8 @@ AGENT_MAX_BYTES := 16777216
 FUZZTIME ?= 100000x
 BENCH    ?= .
 
-.PHONY: help deps deps-build deps-cross build man demo test check bench bench-motion score-motion fuzz fuzz-motion lint cross test-arm64 lab-arm64 kills clean
+.PHONY: help deps deps-build deps-cross build man demo test check bench bench-motion score-motion fuzz fuzz-motion lint cross \
+	test-arm64 lab-arm64 kills deps-faults faults faults-long mutants interop clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +69,22 @@ fuzz-motion: ## ten million random blocks through each implementation of the pix
 
 kills: deps ## SIGKILL agent and hub 50 times on the way of a clip
 	NIGHTJAR_KILLS=50 $(GO) test -count=1 -v -timeout 20m -run TestKills ./cmd/internal/e2e
+
+deps-faults: deps-build
+	@.ci/install ip:iproute2 tc:iproute2 nft:nftables strace:strace mkfs.ext4:e2fsprogs fusermount3:fuse3 losetup:mount
+
+faults: deps-faults ## the fault rigs with their figures and goals: kills, power cuts, networks, hostile peers (root; 6 minutes)
+	@.ci/faults
+
+faults-long: deps-faults ## the same at full size: every boundary, every cut (hours)
+	@NIGHTJAR_FAULTS=long .ci/faults
+
+mutants: deps-faults ## each defence removed in a copy of the tree, and the test that must go red
+	@.ci/mutants
+
+interop: deps-build ## the access list of docs/mosquitto in Debian's mosquitto: camera A cannot act as B
+	@.ci/install mosquitto:mosquitto
+	@.ci/interop
 
 deps-cross:
 	@.ci/install aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu aarch64-linux-gnu-g++:g++-aarch64-linux-gnu \
