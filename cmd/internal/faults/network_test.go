@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// watched is a camera in twice real time that sees five visitors, and then nobody.
+const watched = "camera:\n  source: synthetic\n  speed: 2\n" + shortClips
+
+const (
+	visits    = 5
+	maxGap    = 2         // frames that a clip may lack
+	maxResent = 128 << 10 // bytes of the largest chunk
+)
+
+// through lets the camera see its visitors while the network does what trouble does, waits until the hub has receipted every
+// clip, and checks what was recorded. It returns the row's figure.
+func (s *site) through(limit time.Duration, agent *process, trouble func()) (gap, delivered int) {
+	t := s.t
+	t.Helper()
+	trouble()
+	await(t, limit, "every clip to be recorded and receipted", func() bool {
+		if agent.done() {
+			t.Fatalf("the agent ended: %v\n%s", agent.err, tail(agent.log()))
+		}
+		return len(s.promised(device)) >= visits && strings.Count(agent.log(), `msg="receipt verified"`) >= visits
+	})
+	agent.stop(t)
+	for _, c := range s.clips() {
+		gap = max(gap, c.Dropped)
+	}
+	if gap > maxGap {
+		t.Errorf("a clip lacks %d frames", gap)
+	}
+	if n := strings.Count(s.agentLogs(device), `msg="loss declared"`); n > 0 {
+		t.Errorf("%d losses were declared", n)
+	}
+	delivered, _ = s.verify(device)
+	return gap, delivered
+}
+
+const networkGoal = "gap <= 2 frames, every clip, <= 128 KiB a cut"
+
+func TestNetworkReset(t *testing.T) {
+	t.Parallel()
+	r := newRow(t, "connection reset mid-clip", networkGoal)
+	s, p := behindProxy(t)
+	p.cutEvery.Store(80 << 10) // twice in each clip
+	gap, delivered := s.through(3*time.Minute, s.startAgent(device, s.config(device, watched), nil), func() {})
+	r.measured("%d cuts, gap %d frames, %d of %d clips, %d bytes again a cut", p.cuts.Load(), gap, delivered, visits, resent(t, s, p))
+	if p.cuts.Load() < visits {
+		t.Errorf("only %d cuts: they proved little", p.cuts.Load())
+	}
+}
+
+func TestNetworkFlap(t *testing.T) {
+	t.Parallel()
+	r := newRow(t, "link flaps every 3 s", networkGoal)
+	s, p := behindProxy(t)
+	agent := s.startAgent(device, s.config(device, watched), nil)
+	gap, delivered := s.through(3*time.Minute, agent, func() {
+		for range size(8, 100) {
+			time.Sleep(1500 * time.Millisecond)
+			p.deaf.Store(true)
+			p.cut()
+			time.Sleep(1500 * time.Millisecond)
+			p.deaf.Store(false)
+		}
+	})
+	r.measured("%d cuts, gap %d frames, %d of %d clips, %d bytes again a cut", p.cuts.Load(), gap, delivered, visits, resent(t, s, p))
+}
+
+func TestNetworkFrozen(t *testing.T) {
+	t.Parallel()
+	r := newRow(t, "frozen peer (proxy stops reading)", networkGoal)
+	s, p := behindProxy(t)
+	agent := s.startAgent(device, s.config(device, watched), nil)
+	gap, delivered := s.through(4*time.Minute, agent, func() {
+		await(t, time.Minute, "a clip to be under way", func() bool { return p.carried.Load() > 60<<10 })
+		p.frozen.Store(true)
+		time.Sleep(25 * time.Second)
+		p.frozen.Store(false)
+	})
+	r.measured("%d connections, gap %d frames, %d of %d clips, %d bytes again a cut", p.conns.Load(), gap, delivered, visits, resent(t, s, p))
+}
+
+func TestNetworkStoppedHub(t *testing.T) {
+	t.Parallel()
+	r := newRow(t, "frozen peer (SIGSTOP of the hub)", "gap <= 2 frames, every clip")
+	s := newSite(t)
+	agent := s.startAgent(device, s.config(device, watched), nil)
+	gap, delivered := s.through(4*time.Minute, agent, func() {
+		await(t, time.Minute, "a clip to arrive", func() bool { return strings.Contains(s.hub.log(), "record stored") })
+		syscall.Kill(s.hub.pid(), syscall.SIGSTOP)
+		time.Sleep(25 * time.Second)
+		syscall.Kill(s.hub.pid(), syscall.SIGCONT)
+	})
+	r.measured("gap %d frames, %d of %d clips", gap, delivered, visits)
+}
+
+func TestNetworkSlow(t *testing.T) {
+	t.Parallel()
+	r := newRow(t, "64 kbit/s", "gap <= 2 frames, every clip")
+	s, ns := inNamespace(t, r)
+	ns.in("tc", "qdisc", "add", "dev", ns.inner, "root", "tbf", "rate", "64kbit", "burst", "4kb", "latency", "2s")
+	gap, delivered := s.through(8*time.Minute, s.startAgent(device, s.config(device, watched), nil, ns.exec()...), func() {})
+	r.measured("gap %d frames, %d of %d clips", gap, delivered, visits)
+}
+
+func TestNetworkLoss(t *testing.T) {
+	t.Parallel()
+	r := newRow(t, "30 % loss, both ways", "gap <= 2 frames, every clip")
+	s, ns := inNamespace(t, r)
+	ns.in("nft", "add table inet lossy; add chain inet lossy o { type filter hook output priority 0; }; "+
+		"add chain inet lossy i { type filter hook input priority 0; }; "+
+		"add rule inet lossy o numgen random mod 100 < 30 counter drop; add rule inet lossy i numgen random mod 100 < 30 counter drop")
+	gap, delivered := s.through(8*time.Minute, s.startAgent(device, s.config(device, watched), nil, ns.exec()...), func() {})
+	r.measured("gap %d frames, %d of %d clips", gap, delivered, visits)
+}
+
+// behindProxy is a site whose camera knows the hub by the proxy's address.
+func behindProxy(t *testing.T) (*site, *proxy) {
+	t.Helper()
+	s := newHub(t, t.TempDir(), freeAddr(t))
+	p := newProxy(t, s.addr)
+	s.enroll(device, p.addr())
+	p.carried.Store(0)
+	p.conns.Store(0)
+	return s, p
+}
+
+// resent returns how many bytes went to the hub a second time, for each cut: what the proxy carried beyond the clips themselves
+// and what TLS and MQTT add to them.
+func resent(t *testing.T, s *site, p *proxy) int64 {
+	t.Helper()
+	var stored int64
+	files, err := filepath.Glob(s.path("hub", "devices", device, "clips", "*"))
+	if err != nil || len(files) < 2*visits {
+		t.Fatalf("the hub has %d files (%v)", len(files), err)
+	}
+	for _, f := range files {
+		info, err := os.Stat(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored += info.Size()
+	}
+	const handshake, perClip = 4 << 10, 8 << 10
+	overhead := p.conns.Load()*handshake + visits*perClip + stored/50
+	again := max(0, p.carried.Load()-stored-overhead) / max(1, p.cuts.Load())
+	if again > maxResent {
+		t.Errorf("%d bytes were carried for %d of clips over %d cuts: %d again a cut", p.carried.Load(), stored, p.cuts.Load(), again)
+	}
+	return again
+}
