@@ -127,6 +127,14 @@ func (p *process) status(t *testing.T, key string) int {
 	return 0
 }
 
+// forgetPeak makes VmHWM begin anew at what is resident now.
+func (p *process) forgetPeak(t *testing.T) {
+	t.Helper()
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.pid()), []byte("5"), 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // fds returns what the process has open.
 func (p *process) fds(t *testing.T) (open []string) {
 	t.Helper()
