@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nightjar-cam/nightjar/keys/record"
 	"github.com/nightjar-cam/nightjar/uplink/hub/archive"
 	"github.com/nightjar-cam/nightjar/uplink/hub/hubtest/camera"
@@ -229,7 +231,7 @@ func TestArrivingIsBoundedMutant(t *testing.T) {
 }
 
 // Of bodies that are begun and never finished the oldest go; what the owner sees of the clip stays.
-func TestPartialsAreBounded(t *testing.T) {
+func TestBegunBodiesAreBounded(t *testing.T) {
 	c := camera.New("porch")
 	s := newStore(t, c)
 	var entries []camera.Entry
@@ -301,5 +303,77 @@ func TestForeignArrivals(t *testing.T) {
 	r := verify(t, s, "porch")
 	if r.Arriving != 1 || fmt.Sprint(len(r.Problems), r.Problems[0].Fault) != "1unsigned" {
 		t.Errorf("report %+v", r)
+	}
+}
+
+// arriveOnBadDisk announces clips to a store whose disk fails every change from its n-th call on, heals it, and announces and sends
+// them again. It returns what is wrong, and whether the disk failed at all.
+func arriveOnBadDisk(t *testing.T, n int, left skip) (wrong []string, failed bool) {
+	t.Helper()
+	c := camera.New("porch")
+	s := newStore(t, c)
+	defer s.Close()
+	clips := []camera.Entry{c.Clip(blob(500, 1), blob(120, 2)), c.Clip(blob(600, 3), nil), c.Clip(blob(700, 4), blob(50, 5))}
+	calls, bad := 0, true
+	s.disk.before = func(call string, paths ...string) error {
+		if call == "check" || call == "make room" {
+			return nil // the calls within them count
+		}
+		if left(call, paths) {
+			return errSkip
+		}
+		if calls++; bad && calls >= n && call != "remove" {
+			failed = true
+			return unix.ENOSPC
+		}
+		return nil
+	}
+	announceAll := func() (told []camera.Entry) {
+		for _, e := range clips {
+			if st, err := announce(t.Context(), s, e); err == nil && st.Details == int64(len(e.Details)) {
+				told = append(told, e)
+			}
+		}
+		return told
+	}
+	wrong = shown(t, s.dir, announceAll())
+	bad = false
+	if told := announceAll(); len(told) != len(clips) {
+		wrong = append(wrong, fmt.Sprintf("healed, and %d of %d clips arrive", len(told), len(clips)))
+	} else {
+		wrong = append(wrong, shown(t, s.dir, told)...)
+	}
+	for _, e := range clips {
+		if st, err := send(t.Context(), s, e, false); err != nil || st.Receipt == nil {
+			wrong = append(wrong, fmt.Sprintf("record %d is not stored: %v", e.Seq, err))
+		}
+	}
+	return append(wrong, check(t, s.dir, len(clips), true)...), failed
+}
+
+// On a disk that fails at any call no device is told that its details are seen when they are not, and it heals without a restart.
+func TestArrivingOnBadDisk(t *testing.T) {
+	n := 1
+	for ; ; n++ {
+		wrong, failed := arriveOnBadDisk(t, n, nothing)
+		for _, w := range wrong {
+			t.Errorf("from call %d on: %s", n, w)
+		}
+		if !failed || t.Failed() {
+			break
+		}
+	}
+	if n < 20 {
+		t.Errorf("only %d calls failed", n-1)
+	}
+}
+
+// A store that forgets to put the record beside the details is found out.
+func TestArrivingOnBadDiskMutant(t *testing.T) {
+	wrong, _ := arriveOnBadDisk(t, 1000, func(call string, paths []string) bool {
+		return call == "rename" && filepath.Base(paths[1]) == archive.ArrivingRecord
+	})
+	if len(wrong) == 0 {
+		t.Error("what is told and not seen is not noticed: the test above proves nothing")
 	}
 }
