@@ -80,7 +80,7 @@ var (
 	ErrTokenExpired  = errors.New("this token has expired: make a new one with `nightjar-hub token`")
 	ErrOtherIdentity = errors.New("the hub knows another camera by this name: make a token for a new name, or remove the old camera")
 	ErrUnknownDevice = errors.New("the hub does not know this camera, or knows another by its name: enrol it with a token from `nightjar-hub token`")
-	ErrRevoked       = errors.New("the hub's owner has revoked this camera: to let it in again, enrol it with a new token")
+	ErrRevoked       = errors.New("the hub's owner has revoked this camera: to let it in again, let `nightjar-hub revoke --undo` take that back")
 	ErrBadRequest    = errors.New("the hub does not understand this camera's request: are both of the same release?")
 	ErrHub           = errors.New("the hub failed: see its log")
 )

@@ -50,6 +50,9 @@ func (i *issuer) Issue(_ context.Context, r enroll.Request) (enroll.Response, er
 	if errors.Is(err, store.ErrOtherIdentity) {
 		return none, fmt.Errorf("%w: %w", enroll.ErrOtherIdentity, err)
 	}
+	if errors.Is(err, store.ErrRevoked) {
+		return none, fmt.Errorf("%w: %w", enroll.ErrRevoked, err)
+	}
 	if err != nil {
 		return none, err
 	}
@@ -72,6 +75,9 @@ func (i *issuer) Renew(_ context.Context, r enroll.RenewRequest) (enroll.Respons
 	}
 	if err := r.Verify(device.Identity); err != nil {
 		return none, err
+	}
+	if since, yes := device.Revoked(); yes { // told to who proved to be the device, and to nobody else
+		return none, fmt.Errorf("%w: %s since %s", enroll.ErrRevoked, device.ID, since.At.Format(time.RFC3339))
 	}
 	key, err := requestKey(r.CSR)
 	if err != nil {

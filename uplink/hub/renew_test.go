@@ -14,6 +14,7 @@ import (
 	"github.com/nightjar-cam/nightjar/keys/enroll"
 	"github.com/nightjar-cam/nightjar/uplink/hub"
 	"github.com/nightjar-cam/nightjar/uplink/hub/hubtest"
+	"github.com/nightjar-cam/nightjar/uplink/hub/store"
 )
 
 // A camera whose certificate has expired is not let in, renews through the same port by its identity alone, and is let in.
@@ -65,6 +66,28 @@ func TestRenewalIsRefusedAtTheHub(t *testing.T) {
 			}
 			wantRefused(t, h, hub.RefusedRenewal)
 		})
+	}
+}
+
+// A revoked camera is told so, and nobody else is; without the revocation the same request is granted.
+func TestRevokedDeviceRenewsNothing(t *testing.T) {
+	h := hubtest.Start(t)
+	c := h.Enroll(t, "garage")
+	h.Enroll(t, "attic")
+	if err := store.Revoke(h.Dir, "garage", "stolen", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := enroll.Renew(t.Context(), c, h.Identity(t, "garage")); !errors.Is(err, enroll.ErrRevoked) {
+		t.Errorf("got %v, %v, want %v", got, err, enroll.ErrRevoked)
+	}
+	if got, err := enroll.Renew(t.Context(), c, h.Identity(t, "attic")); !errors.Is(err, enroll.ErrUnknownDevice) {
+		t.Errorf("a stranger got %v, %v, want %v", got, err, enroll.ErrUnknownDevice)
+	}
+	if err := store.Reinstate(h.Dir, "garage"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := enroll.Renew(t.Context(), c, h.Identity(t, "garage")); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -3,6 +3,7 @@
 package hub_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -70,8 +71,8 @@ func TestRevokedDevice(t *testing.T) {
 	if pk, ok := c.next(); ok && pk.ReasonCode == 0 {
 		t.Error("a revoked device connects")
 	}
-	if _, err := enroll.Enroll(t.Context(), s.Addr, token, s.Identity(t, "porch")); err == nil {
-		t.Error("a revoked device is enrolled")
+	if _, err := enroll.Enroll(t.Context(), s.Addr, token, s.Identity(t, "porch")); !errors.Is(err, enroll.ErrRevoked) {
+		t.Errorf("enrolment of a revoked device: %v, want %v", err, enroll.ErrRevoked)
 	}
 	s.wantStored(t, "porch", 1, 1)
 
