@@ -96,7 +96,7 @@ func readCredential(cfg config.Config) (keys.Credential, error) {
 	if _, err := os.Stat(keysDir(cfg.State)); err != nil {
 		return keys.Credential{}, err
 	}
-	store, err := keys.OpenStore(keysDir(cfg.State))
+	store, err := openKeys(cfg.State)
 	if err != nil {
 		return keys.Credential{}, err
 	}
@@ -155,7 +155,7 @@ func checkRecipients(_ context.Context, cfg config.Config) doctor.Finding {
 	if _, err := os.Stat(keysDir(cfg.State)); err != nil {
 		return doctor.Skipped("there are no keys")
 	}
-	store, err := keys.OpenStore(keysDir(cfg.State))
+	store, err := openKeys(cfg.State)
 	if err != nil {
 		return doctor.Bad(remedy, "%v", err)
 	}

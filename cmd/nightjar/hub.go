@@ -33,7 +33,7 @@ func hubCommand() cli.Command {
 				Short: "Print where the hub is",
 				Flags: func(f *flag.FlagSet) { stateFlag(f); cli.JSONFlag(f, &asJSON) },
 				Run: func(_ context.Context, env *cli.Env, _ []string) error {
-					store, err := keys.OpenStore(keysDir(state))
+					store, err := openKeys(state)
 					if err != nil {
 						return err
 					}
@@ -64,7 +64,7 @@ spool goes there too. At another hub the camera has to be enrolled anew.`,
 					if len(args) != 1 {
 						return cli.Usagef("hub set needs the hub's HOST:PORT")
 					}
-					store, err := keys.OpenStore(keysDir(state))
+					store, err := openKeys(state)
 					if err != nil {
 						return err
 					}
