@@ -14,9 +14,9 @@ import (
 // refusals of MQTT have no type to tell them by.
 var remedies = []struct{ sign, remedy string }{
 	{"certificate required", "the hub asks for a certificate: run `nightjar enroll`"},
-	{"expired certificate", "the hub says that this camera's certificate has expired: check the hub's clock, or run `nightjar enroll` with a new token"},
+	{"expired certificate", "the hub says that this camera's certificate has expired: the agent renews it within a minute; if this stays, check the hub's clock, or run `nightjar enroll` with a new token"},
 	{"bad certificate", "the hub refuses this camera's certificate: run `nightjar enroll` with a new token"},
-	{"unknown certificate authority", "the hub does not know this camera's CA: is it another hub? Run `nightjar enroll` with a token of this one"},
+	{"unknown certificate authority", "the hub does not know this camera's CA: is it another hub? If its CA was rotated, the agent renews within a minute; if not, run `nightjar enroll` with a token of this one"},
 	{"protocol version", "the other side does not speak TLS 1.3: is it a Nightjar hub?"},
 	{"first record does not look like a TLS handshake", "the other side does not speak TLS: is the port right?"},
 	{"signed by unknown authority", "this is not the hub the camera was enrolled at: check the address with `nightjar hub show`; at another hub the camera has to be enrolled anew"},
