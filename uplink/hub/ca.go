@@ -35,6 +35,8 @@ const (
 	DeviceLifetime = 60 * 24 * time.Hour
 
 	caLifetime = 20 * 365 * 24 * time.Hour
+	// A spare waits for as long as its predecessor lives, and then has a life of its own.
+	spareLifetime = 2 * caLifetime
 	// backdate lets a board whose clock is a little behind use a new certificate at once.
 	backdate = time.Hour
 )
@@ -95,7 +97,7 @@ type keyFile struct {
 
 // makeKeys writes ca.crt last: a folder without it is begun again.
 func makeKeys(dir string, names []string, now time.Time) error {
-	ca, err := newAuthority(now)
+	ca, err := newAuthority(now, caLifetime)
 	if err != nil {
 		return err
 	}
@@ -127,8 +129,8 @@ func makeKeys(dir string, names []string, now time.Time) error {
 	return writeFiles(dir, append(files, keyFile{"ca.crt", pemCertificate(ca.cert.Raw)}))
 }
 
-// newAuthority makes a certificate authority.
-func newAuthority(now time.Time) (*authority, error) {
+// newAuthority makes a certificate authority that is valid for a span.
+func newAuthority(now time.Time, lifetime time.Duration) (*authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -136,7 +138,7 @@ func newAuthority(now time.Time) (*authority, error) {
 	root := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: "Nightjar hub CA"},
 		NotBefore:             now.Add(-backdate),
-		NotAfter:              now.Add(caLifetime),
+		NotAfter:              now.Add(lifetime),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		IsCA:                  true,
 		MaxPathLenZero:        true,
@@ -176,7 +178,7 @@ func serverFiles(ca *authority, template *x509.Certificate, now time.Time) ([]ke
 
 // spareFiles makes what takes over at the next rotation; ca-next.crt comes last.
 func spareFiles(now time.Time) ([]keyFile, error) {
-	ca, err := newAuthority(now)
+	ca, err := newAuthority(now, spareLifetime)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func (h *Hub) readKeys() error {
 		return fmt.Errorf("load the hub's certificate: %w", err)
 	}
 	if err := h.server.Leaf.CheckSignatureFrom(cert); err != nil {
-		return fmt.Errorf("load the hub's certificate: it is not of %s: %w", path("ca.crt"), err)
+		return fmt.Errorf("load keys: the hub's certificate is not of its authority: %w", err)
 	}
 	// The root goes with the chain: a device that enrols knows it by its hash only.
 	h.server.Certificate = append(h.server.Certificate, cert.Raw)

@@ -150,6 +150,9 @@ func TestTrust(t *testing.T) {
 	if err != nil || first.Next == nil || first.Old != nil || !first.OldUntil.IsZero() {
 		t.Errorf("at first: %+v, %v", first, err)
 	}
+	if first.Next.NotAfter.Before(first.CA.NotAfter.AddDate(19, 0, 0)) {
+		t.Errorf("the spare ends on %v, with or soon after the CA on %v", first.Next.NotAfter, first.CA.NotAfter)
+	}
 	rotate(t, h, false)
 	then, err := hub.LoadTrust(h.Dir)
 	if err != nil || !then.CA.Equal(first.Next) || !then.Old.Equal(first.CA) || then.Next.Equal(first.Next) {
