@@ -188,10 +188,10 @@ func (h *Hub) Run(ctx context.Context) (err error) {
 		slots:     make(chan struct{}, h.cfg.MaxConnections),
 	}
 	h.log.Info("hub listens", "addr", h.addr.String(), "dir", h.cfg.Dir)
+	w := h.newWatch(front, st)
 	close(h.ready)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return front.run(ctx) })
-	w := h.newWatch(front, st)
 	g.Go(func() error { return w.run(ctx) })
 	g.Go(func() error { return h.retain(ctx, st, w.before) })
 	g.Go(func() error { return orders.run(ctx) })

@@ -36,13 +36,13 @@ func (h *Hub) newWatch(f *front, st *store.Store) *watch {
 	for _, c := range before.Cameras {
 		w.heard[c.Device] = c.Heard
 	}
+	w.expect()
+	w.write(true) // ahead of the first connection: whoever knows that the hub is ready finds a status
 	return w
 }
 
 // run looks once each pace until ctx ends. What is said last, when all connections have ended, is write(false).
 func (w *watch) run(ctx context.Context) error {
-	w.expect()
-	w.write(true)
 	tick := time.NewTicker(w.hub.pace)
 	defer tick.Stop()
 	for n := 1; ; n++ {

@@ -23,8 +23,9 @@ import (
 const Bound = 25 * time.Second
 
 // Grace is how much longer the first sign of life may take, of a camera that was just enrolled, or of any one
-// when the hub starts: those that waited for it come back over a minute and a half, not all at once.
-const Grace = 90 * time.Second
+// when the hub starts: those that waited for it try every minute and a half at the latest, and a thousand of
+// them spread themselves over 40 s more.
+const Grace = 150 * time.Second
 
 // A Camera is what is known of one.
 type Camera struct {

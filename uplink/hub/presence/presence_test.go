@@ -102,7 +102,7 @@ func TestStartOfTheHub(t *testing.T) {
 	p.pass(Bound+Grace, time.Second)
 	p.expect(t)
 	p.pass(time.Second, time.Second)
-	p.expect(t, "1m56s: porch silent after 1m56s")
+	p.expect(t, "2m56s: porch silent after 2m56s")
 }
 
 func TestExpect(t *testing.T) {
@@ -121,8 +121,8 @@ func TestExpect(t *testing.T) {
 	}
 	p.Gone("yard")
 	p.Expect([]string{"attic", "shed"}, nil, p.now)
-	p.pass(2*time.Minute, time.Second, "attic")
-	p.expect(t, "1m56s: shed silent after 1h1m56s") // and nothing of yard
+	p.pass(Bound+Grace+time.Second, time.Second, "attic")
+	p.expect(t, "2m56s: shed silent after 1h2m56s") // and nothing of yard
 }
 
 // A hub whose disk stalls does not take its cameras for dead.
