@@ -247,3 +247,25 @@ func TestReopen(t *testing.T) {
 		t.Errorf("records %q, want %q", got, want)
 	}
 }
+
+// Without the records to declare it, damage is an error.
+func TestDamageUndeclared(t *testing.T) {
+	for name, file := range map[string]string{
+		"head":         "head",
+		"foreign name": "queue/lost",
+		"no record":    "queue/00000000000000000001-a/clip",
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, file)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("?"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := Open(dir, Config{}); err == nil {
+			s.Close()
+			t.Errorf("%s: a damaged spool opens, and may fork the chain", name)
+		}
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

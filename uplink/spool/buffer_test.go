@@ -106,66 +106,6 @@ func (r *rig) heals(code string, failure error, op string, size int, long time.D
 	r.check(ids, size)
 }
 
-// The scenario above sees when a defence is missing.
-func TestMutantsOfHealing(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		mutate func(*faultDisk)
-		op     string
-		size   int
-	}{
-		{"a file's fsync is believed the second time", func(d *faultDisk) { d.trusting = true }, "sync clip", 20 << 10},
-		{"a folder's fsync is believed the second time", func(d *faultDisk) { d.trusting = true }, "syncdir queue", 20 << 10},
-		{"a rename is not made anew", func(d *faultDisk) { d.noRedo = true }, "syncdir queue", 20 << 10},
-		{"a spilled file's name is not made anew", func(d *faultDisk) { d.noRedo = true }, "syncdir a", 700 << 10},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, BufferConfig{Memory: testMemory})
-				r.heals(TroubleError, syscall.EIO, tt.op, tt.size, 0)
-				r.judge()
-			})
-			synctest.Test(t, func(t *testing.T) {
-				d := &faultDisk{memDisk: start(t)}
-				tt.mutate(d)
-				r := startRig(t, d, BufferConfig{Memory: testMemory})
-				r.trouble = []string{TroubleError} // who believes has none to tell
-				r.heals(TroubleError, syscall.EIO, tt.op, tt.size, 0)
-				if len(r.wrong) == 0 {
-					t.Error("the scenario sees nothing")
-				}
-				t.Log(r.wrong)
-			})
-		})
-	}
-}
-
-// A recorder that waits for room is seen waiting.
-func TestMutantThatWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, BufferConfig{Memory: testMemory, Wait: true})
-		synctest.Wait()
-		r.disk.set(func(op string) error {
-			if op == "sync clip" {
-				time.Sleep(5 * time.Second)
-			}
-			return nil
-		})
-		for i := range 5 {
-			id := fmt.Sprint("c", i)
-			if err := r.clip(id, body(id, 400<<10)); err != nil {
-				t.Error(err)
-			}
-		}
-		if len(r.wrong) == 0 {
-			t.Error("nobody waited")
-		}
-		if err := r.end(); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 // An fsync of 5 s holds nothing up, and is told while it lasts.
 func TestBufferSlowDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -328,6 +268,106 @@ func TestBufferLingers(t *testing.T) {
 		}
 		if r.buffer.Status().Items != 1 {
 			t.Errorf("status: %+v", r.buffer.Status())
+		}
+	})
+}
+
+// A clip whose first part was spilled, and whose next write fails, is whole all the same.
+func TestBufferSpillFailsLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, BufferConfig{Memory: testMemory})
+		synctest.Wait()
+		var synced int
+		r.disk.set(func(op string) error {
+			if op == "sync clip" {
+				if synced++; synced == 2 {
+					return syscall.EIO
+				}
+			}
+			return nil
+		})
+		if err := r.clip("a", body("a", 900<<10)); err != nil {
+			t.Error(err)
+		}
+		if err := r.flush(time.Minute); err != nil || synced < 3 {
+			t.Errorf("%d fsyncs: %v", synced, err)
+		}
+		if err := r.end(); err != nil {
+			t.Error(err)
+		}
+		r.check([]string{"a"}, 900<<10)
+		r.judge()
+	})
+}
+
+// A disk that is full below the spool's bound gives up the oldest clip for the newest, and has the room to say so.
+func TestBufferMakesRoomOnFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, BufferConfig{Memory: testMemory})
+		synctest.Wait()
+		const room = 10 * 100 << 10
+		r.disk.set(func(op string) error {
+			if strings.HasPrefix(op, "create") || strings.HasPrefix(op, "write") || strings.HasPrefix(op, "mkdir") {
+				r.disk.lock.Lock()
+				defer r.disk.lock.Unlock()
+				if r.disk.root.used() >= room {
+					return syscall.ENOSPC
+				}
+			}
+			return nil
+		})
+		var ids []string
+		for i := range 20 {
+			id := fmt.Sprint("c", i)
+			ids = append(ids, id)
+			if err := r.clip(id, body(id, 100<<10)); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(time.Minute)
+		}
+		s := r.buffer.Status()
+		if err := r.flush(time.Minute); err != nil || s.GivenUp > 0 {
+			t.Errorf("%v, %+v", err, s)
+		}
+		if !r.stored["c19"] {
+			t.Error("the newest clip is not stored")
+		}
+		if err := r.end(); err != nil {
+			t.Error(err)
+		}
+		r.disk.set(nil)
+		r.check(ids, 100<<10)
+		r.judge()
+	})
+}
+
+// Another card is put in: what is in memory goes there, and the chain goes on above the numbers that were used.
+func TestBufferOtherCard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, BufferConfig{Memory: testMemory})
+		synctest.Wait()
+		if err := r.clip("a", body("a", 1000)); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		r.disk.lock.Lock()
+		r.disk.root = start(t).root
+		r.disk.pending = nil
+		r.disk.lock.Unlock()
+		if err := r.clip("b", body("b", 1000)); err != nil {
+			t.Error(err)
+		}
+		if err := r.flush(time.Minute); err != nil {
+			t.Error(err)
+		}
+		if got, want := texts(r.spool), []string{"store lost", "clip b"}; !slices.Equal(got, want) {
+			t.Errorf("records %q, want %q", got, want)
+		}
+		if got := numbers(r.spool); got[0] != 2 {
+			t.Errorf("the chain goes on at %d, after 1", got[0])
+		}
+		if err := r.end(); err != nil {
+			t.Error(err)
 		}
 	})
 }

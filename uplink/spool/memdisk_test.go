@@ -258,6 +258,15 @@ func (d *memDisk) settle(keep func(int) bool) {
 	d.pending = rest
 }
 
+// used is how many bytes the files have.
+func (n *node) used() int {
+	sum := len(n.data)
+	for _, child := range n.names {
+		sum += child.used()
+	}
+	return sum
+}
+
 // lose is a power cut that leaves what is durable and nothing else.
 func (d *memDisk) lose() {
 	d.pending = nil

@@ -74,12 +74,13 @@ var errDamaged = errors.New("the file is damaged")
 func (s *Spool) place(headErr error) error {
 	mark, markErr := s.readMark()
 	s.mark = mark
+	mark = max(mark, s.floor)
 	var last uint64
 	if n := len(s.entries); n > 0 {
 		last = s.entries[n-1].Seq
 	}
 	// The mark is never more than a block above the last record, unless that record is gone.
-	back := mark > max(s.seq, last)+reserveBlock
+	back := mark > max(s.seq, last)+reserveBlock || s.floor > max(s.seq, last)
 	switch {
 	case headErr == nil && !back:
 		if markErr != nil && !errors.Is(markErr, errDamaged) {

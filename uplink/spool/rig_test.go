@@ -283,7 +283,7 @@ func (r *rig) check(ids []string, size int) {
 		declared := slices.ContainsFunc(said, func(s string) bool {
 			return strings.HasPrefix(s, "lost "+id+" ") || s == "storage "+id || s == "interrupted "+id || s == "evicted "+id
 		})
-		if r.stored[id] && !found {
+		if r.stored[id] && !found && !slices.Contains(said, "evicted "+id) {
 			r.errorf("clip %s was said to be stored and is not", id)
 		}
 		if !found && !declared {

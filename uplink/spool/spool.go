@@ -27,6 +27,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"sync"
 )
@@ -108,6 +109,7 @@ type Spool struct {
 	changed chan struct{} // closed, and made anew, when an entry is added or removed
 
 	// Under write alone.
+	floor   uint64 // numbers up to this one were used by this process
 	mark    uint64 // numbers up to this one are reserved
 	doubt   bool   // the queue's fsync failed: its changes are to be made anew
 	ballast bool   // its file is there
@@ -154,6 +156,25 @@ func (s *Spool) Reopen() error {
 	}
 	s.set(func() { s.opened = true })
 	return nil
+}
+
+// Vanished closes the spool when its folder is gone, as after another card was put in, and tells whether that is so. Reopen makes
+// it anew, above the numbers that were used.
+func (s *Spool) Vanished() bool {
+	s.write.Lock()
+	defer s.write.Unlock()
+	if !s.opened {
+		return false
+	}
+	if _, err := s.disk.ReadDir(filepath.Join(s.dir, queueDir)); !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	s.floor = max(s.floor, s.seq)
+	s.set(func() { s.opened = false })
+	// On the new card are drafts of what is still in memory, which is no loss; what cannot be removed is declared as one.
+	_ = s.disk.RemoveAll(filepath.Join(s.dir, tmpDir))
+	_ = s.release() // of a folder that is not there
+	return true
 }
 
 // Opened tells whether the spool could be opened.

@@ -181,6 +181,9 @@ func (b *Buffer) work(ctx context.Context) error {
 			return err
 		}
 		b.done(c, j, err)
+		if errors.Is(err, fs.ErrNotExist) && b.spool.Vanished() {
+			b.anew()
+		}
 		if err == nil {
 			if b.Status().Trouble.Code == "" { // else only a step on the way succeeded
 				pause = firstPause
@@ -299,6 +302,19 @@ func (b *Buffer) done(c *Clip, j job, err error) {
 	}
 	if errors.Is(err, syscall.ENOSPC) && j >= jobBegin {
 		_ = b.spool.Relieve() // what fails here fails again, and is told, in the next try
+	}
+}
+
+// anew begins with everything that is in memory again: what of it was on disk is gone.
+func (b *Buffer) anew() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.items {
+		freed := c.entry.Seq != 0 && c.held() == 0 && c.state == complete
+		c.entry, c.anew, c.doubt = Entry{}, true, false
+		if freed {
+			b.giveUp(c)
+		}
 	}
 }
 
