@@ -29,7 +29,7 @@ func (s *sink) openSpool(dir, state string, cfg config.Spool, wait bool) error {
 		Reserve:     filepath.Join(keysDir(state), "reserved"),
 	})
 	s.buffer = spool.NewBuffer(s.spool, spool.BufferConfig{
-		Memory: cfg.MemoryBytes, Wait: wait, Linger: linger, Trouble: s.trouble,
+		Memory: cfg.MemoryBytes, Wait: wait, Linger: linger, Trouble: s.trouble, Damage: s.damage,
 		Lost: func(id string, n int) spool.SignFunc {
 			if id != "" {
 				n = 0 // one clip, of nobody knows how many frames
@@ -46,9 +46,13 @@ func (s *sink) openSpool(dir, state string, cfg config.Spool, wait bool) error {
 		return nil
 	}
 	if err := s.spool.Aside(); err != nil {
-		s.log.Error("the spool was damaged: what could not be read is declared lost", "code", "storage-damaged", "err", err)
+		s.damage(err)
 	}
 	return nil
+}
+
+func (s *sink) damage(err error) {
+	s.log.Error("the spool was damaged: what could not be read is declared lost", "code", "storage-damaged", "err", err)
 }
 
 // trouble tells of a card that begins to fail, or works again.

@@ -23,6 +23,8 @@ type BufferConfig struct {
 	Lost func(id string, n int) SignFunc
 	// Trouble is told when the disk begins or ceases to fail; the code is empty when all is well. Run's goroutine calls it.
 	Trouble func(Trouble)
+	// Damage is told what could not be read when the buffer opens the spool, see [Spool.Aside].
+	Damage func(error)
 	// Linger bounds how long Run goes on after its context, once nothing more comes.
 	Linger time.Duration
 }

@@ -248,7 +248,13 @@ func (b *Buffer) pick() (*Clip, job) {
 // do does a job without the lock.
 func (b *Buffer) do(c *Clip, j job) (err error) {
 	if c == nil {
-		return b.spool.Reopen()
+		if err = b.spool.Reopen(); err != nil {
+			return err
+		}
+		if aside := b.spool.Aside(); aside != nil && b.cfg.Damage != nil {
+			b.cfg.Damage(aside)
+		}
+		return nil
 	}
 	before := b.spool.Wear()
 	defer func() {
