@@ -199,7 +199,7 @@ func TestExpire(t *testing.T) {
 		mustClip(t, s, id, []byte("body"))
 	}
 	for range 2 { // only the oldest are asked for, and once
-		if _, err := s.Expire(); err != nil {
+		if err := s.Tend(); err != nil {
 			t.Error(err)
 		}
 	}

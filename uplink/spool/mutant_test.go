@@ -129,7 +129,7 @@ func TestMutantsOfHealing(t *testing.T) {
 				d := &faultDisk{memDisk: start(t)}
 				tt.mutate(d)
 				r := startRig(t, d, BufferConfig{Memory: testMemory})
-				r.trouble = []string{TroubleError} // who believes has none to tell
+				r.deaf = true // who believes has nothing to tell
 				r.heals(TroubleError, syscall.EIO, tt.op, tt.size, 0)
 				if len(r.wrong) == 0 {
 					t.Error("the scenario sees nothing")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"syscall"
 )
 
 // used is what the spool holds on disk, in bytes. The caller holds a lock.
@@ -29,28 +30,6 @@ func (s *Spool) makeRoom(need, own int64) error {
 		}
 	}
 	return nil
-}
-
-// Expire evicts the entries from the oldest on that Config.Expired says are too old, and returns how many.
-func (s *Spool) Expire() (n int, err error) {
-	s.write.Lock()
-	defer s.write.Unlock()
-	if !s.opened || s.cfg.Expired == nil || s.cfg.Evicted == nil {
-		return 0, nil
-	}
-	for i := 0; i < len(s.entries); i++ {
-		if s.entries[i].Evicted || s.entries[i].Bytes() == 0 {
-			continue
-		}
-		if !s.cfg.Expired(s.entries[i]) {
-			break
-		}
-		if err := s.evict(i); err != nil {
-			return n, err
-		}
-		n++
-	}
-	return n, nil
 }
 
 // evict removes the files of entry i and declares it. The declaration comes first: a cut between the two leaves a clip
@@ -79,43 +58,73 @@ func (s *Spool) evict(i int) error {
 	return nil
 }
 
-// Relieve makes room on a disk that is full below the spool's bound: it evicts the oldest entry's files. The declaration needs
-// room itself, which is what the ballast is for.
+// Relieve makes room on a disk that is full below the spool's bound: it evicts the oldest entries' files until there is some. The
+// declaration needs room itself, which is what the ballast is for; it is taken again before anything else takes the room.
 func (s *Spool) Relieve() error {
 	s.write.Lock()
 	defer s.write.Unlock()
 	if !s.opened || s.cfg.Evicted == nil {
 		return nil
 	}
-	for i := range s.entries {
+	for i := 0; i < len(s.entries); i++ {
 		if s.entries[i].Evicted || s.entries[i].Bytes() == 0 {
 			continue
 		}
-		if err := s.disk.RemoveAll(filepath.Join(s.dir, ballastFile)); err != nil {
+		if err := s.disk.RemoveAll(s.ballastPath()); err != nil {
 			return fmt.Errorf("make room: %w", err)
 		}
-		s.ballast = false
-		return s.evict(i)
+		if err := s.evict(i); err != nil {
+			return err
+		}
+		if err := s.takeBallast(); !errors.Is(err, syscall.ENOSPC) {
+			return err
+		}
 	}
 	return nil
 }
 
 // ballastBytes is room for a few records: each takes a folder and some files of one block.
-const ballastBytes = 256 << 10
+const ballastBytes = 64 << 10
 
-// takeBallast takes room for the declarations that a full disk needs. It does nothing when it has it.
+func (s *Spool) ballastPath() string { return filepath.Join(s.dir, ballastFile) }
+
+// takeBallast takes room for the declarations that a full disk needs. It does nothing when it has it. The caller holds write.
 func (s *Spool) takeBallast() error {
-	s.write.Lock()
-	defer s.write.Unlock()
-	if !s.opened || s.ballast || s.cfg.Evicted == nil {
+	path := s.ballastPath()
+	if n, err := s.disk.Size(path); err == nil && n == ballastBytes {
 		return nil
 	}
-	path := filepath.Join(s.dir, ballastFile)
-	if n, err := s.disk.Size(path); err != nil || n != ballastBytes {
-		if err := s.writeFile(path, make([]byte, ballastBytes)); err != nil {
-			return errors.Join(err, s.disk.RemoveAll(path))
+	if err := s.writeFile(path, make([]byte, ballastBytes)); err != nil {
+		return errors.Join(fmt.Errorf("take ballast: %w", err), s.disk.RemoveAll(path))
+	}
+	return nil
+}
+
+// Tend does what can wait for a quiet moment: it sees that the ballast is there, and evicts what is too old.
+func (s *Spool) Tend() error {
+	s.write.Lock()
+	defer s.write.Unlock()
+	if !s.opened || s.cfg.Evicted == nil {
+		return nil
+	}
+	return errors.Join(s.takeBallast(), s.expire())
+}
+
+// expire evicts the entries from the oldest on that Config.Expired says are too old.
+func (s *Spool) expire() error {
+	if s.cfg.Expired == nil {
+		return nil
+	}
+	for i := 0; i < len(s.entries); i++ {
+		if s.entries[i].Evicted || s.entries[i].Bytes() == 0 {
+			continue
+		}
+		if !s.cfg.Expired(s.entries[i]) {
+			break
+		}
+		if err := s.evict(i); err != nil {
+			return err
 		}
 	}
-	s.ballast = true
 	return nil
 }

@@ -5,4 +5,4 @@
 package spool
 
 // defaultCuts is less under the race detector, which has nothing to find here and makes it slow.
-const defaultCuts = 1500
+const defaultCuts = 600

@@ -165,6 +165,7 @@ type rig struct {
 	stored  map[string]bool
 	trouble []string
 	wrong   []string
+	deaf    bool // nothing is expected to be told
 }
 
 // errorf notes what is wrong: in a mutant that is what is wanted.
@@ -172,6 +173,13 @@ func (r *rig) errorf(format string, args ...any) {
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	r.wrong = append(r.wrong, fmt.Sprintf(format, args...))
+}
+
+// told are the codes of trouble that were told.
+func (r *rig) told() []string {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	return slices.Clone(r.trouble)
 }
 
 // judge fails the test for what is wrong.

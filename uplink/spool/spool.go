@@ -59,7 +59,7 @@ type Config struct {
 	// Evicted returns the record that declares that an entry's files are given up. Without it nothing is evicted, and
 	// a full spool refuses to commit.
 	Evicted func(Entry) SignFunc
-	// Expired tells whether an entry is too old to be kept, see [Spool.Expire]. Nil keeps all.
+	// Expired tells whether an entry is too old to be kept, see [Spool.Tend]. Nil keeps all.
 	Expired func(Entry) bool
 	// Interrupted returns the record that declares that a draft was cut off before it was committed. Without it such
 	// drafts go without a word.
@@ -109,13 +109,12 @@ type Spool struct {
 	changed chan struct{} // closed, and made anew, when an entry is added or removed
 
 	// Under write alone.
-	floor   uint64 // numbers up to this one were used by this process
-	mark    uint64 // numbers up to this one are reserved
-	doubt   bool   // the queue's fsync failed: its changes are to be made anew
-	ballast bool   // its file is there
-	lost    bool   // the chain's head was lost, and that is not declared yet
-	aside   []error
-	tries   int // to open it
+	floor uint64 // numbers up to this one were used by this process
+	mark  uint64 // numbers up to this one are reserved
+	doubt bool   // the queue's fsync failed: its changes are to be made anew
+	lost  bool   // the chain's head was lost, and that is not declared yet
+	aside []error
+	tries int // to open it
 }
 
 // New makes a spool that is not open yet: it has no entries and takes none, until [Spool.Reopen] succeeds.

@@ -157,17 +157,16 @@ func (b *Buffer) watch() {
 // work does one job after the other. After a failure it pauses, and tries again.
 func (b *Buffer) work(ctx context.Context) error {
 	pause := firstPause
-	var looked time.Time // for entries that expired
+	var tended time.Time
 	for ctx.Err() == nil {
 		c, j := b.next()
 		if j == jobNone {
 			if b.over() {
 				return nil
 			}
-			_ = b.spool.takeBallast() // without it a full disk gives up what is in memory, and then declares that
-			if time.Since(looked) > expireEvery {
-				looked = time.Now()
-				_, _ = b.spool.Expire() // tried again, and the disk's trouble told by whatever is written next
+			if time.Since(tended) > expireEvery {
+				b.tend()
+				tended = time.Now()
 			}
 			select {
 			case <-b.wake:
@@ -197,6 +196,21 @@ func (b *Buffer) work(ctx context.Context) error {
 		pause = min(2*pause, lastPause)
 	}
 	return nil
+}
+
+// tend does what can wait until nothing else is to be done. What fails is tried again, and told by whatever is written next.
+func (b *Buffer) tend() {
+	b.mu.Lock()
+	b.began = time.Now()
+	b.mu.Unlock()
+	_ = b.spool.Tend()
+	b.mu.Lock()
+	b.began = time.Time{}
+	if b.trouble.Code == TroubleSlow {
+		b.trouble = Trouble{}
+	}
+	b.mu.Unlock()
+	notify(b.news)
 }
 
 // over tells whether nothing is left to do. A clip that is open when nothing more comes was cut off; its draft says so.
@@ -275,7 +289,14 @@ func (b *Buffer) do(c *Clip, j job) (err error) {
 
 // done notes how a job ended, and lets a clip go that needs no more of them.
 func (b *Buffer) done(c *Clip, j job, err error) {
-	var stored func(Entry, Wear)
+	if err == nil && j == jobFinish {
+		b.mu.Lock()
+		stored := c.stored
+		b.mu.Unlock()
+		if stored != nil { // before the clip goes: who waits for Flush has been told of all
+			stored(c.entry, c.wear)
+		}
+	}
 	b.mu.Lock()
 	b.began = time.Time{}
 	if c != nil {
@@ -283,15 +304,11 @@ func (b *Buffer) done(c *Clip, j job, err error) {
 	}
 	switch {
 	case err == nil && (j == jobFinish || j == jobRemove):
-		stored = c.stored
-		c.free()
-		b.items = slices.DeleteFunc(b.items, func(o *Clip) bool { return o == c })
-		close(b.changed)
-		b.changed = make(chan struct{})
+		b.drop(c)
 	case err != nil && c != nil && c.state == complete && permanent(c, err):
 		b.giveUp(c)
 	case err != nil && c != nil && c.state == lost && errors.Is(err, errSign): // nothing can declare it
-		b.items = slices.DeleteFunc(b.items, func(o *Clip) bool { return o == c })
+		b.drop(c)
 	}
 	if err != nil {
 		if code := codeOf(err); b.trouble.Code != code {
@@ -303,12 +320,17 @@ func (b *Buffer) done(c *Clip, j job, err error) {
 	}
 	b.mu.Unlock()
 	notify(b.news)
-	if stored != nil {
-		stored(c.entry, c.wear)
-	}
 	if errors.Is(err, syscall.ENOSPC) && j >= jobBegin {
 		_ = b.spool.Relieve() // what fails here fails again, and is told, in the next try
 	}
+}
+
+// drop lets an item go. The caller holds the lock.
+func (b *Buffer) drop(c *Clip) {
+	c.free()
+	b.items = slices.DeleteFunc(b.items, func(o *Clip) bool { return o == c })
+	close(b.changed)
+	b.changed = make(chan struct{})
 }
 
 // anew begins with everything that is in memory again: what of it was on disk is gone.
