@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -110,4 +112,35 @@ func TestRealDiskHeals(t *testing.T) {
 	if found != 2 {
 		t.Errorf("records %q: %d clips are there, want 2", texts(s), found)
 	}
+}
+
+// Another card is put in: what is in memory goes there, and the chain goes on above the numbers that were used.
+func TestBufferOtherCard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, BufferConfig{Memory: testMemory})
+		synctest.Wait()
+		if err := r.clip("a", body("a", 1000)); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		r.disk.lock.Lock()
+		r.disk.root = start(t).root
+		r.disk.pending = nil
+		r.disk.lock.Unlock()
+		if err := r.clip("b", body("b", 1000)); err != nil {
+			t.Error(err)
+		}
+		if err := r.flush(time.Minute); err != nil {
+			t.Error(err)
+		}
+		if got, want := texts(r.spool), []string{"store lost", "clip b"}; !slices.Equal(got, want) {
+			t.Errorf("records %q, want %q", got, want)
+		}
+		if got := numbers(r.spool); got[0] != 2 {
+			t.Errorf("the chain goes on at %d, after 1", got[0])
+		}
+		if err := r.end(); err != nil {
+			t.Error(err)
+		}
+	})
 }
