@@ -18,13 +18,22 @@ import (
 )
 
 // actions are what this agent does when it is told to.
-func actions(cfg config.Config, s *sink, e *eye, session *uplink.Session) map[string]action {
+func actions(cfg config.Config, s *sink, e *eye, session *uplink.Session, stage func([]byte) error) map[string]action {
 	return map[string]action{
 		command.Status: plain(func(context.Context) (any, error) { return statusOf(s, session), nil }),
 		command.ConfigShow: plain(func(context.Context) (any, error) {
 			text, err := cfg.Show()
 			return map[string]string{"yaml": string(text)}, err
 		}),
+		command.ConfigSet: func(_ context.Context, args json.RawMessage) (any, error) {
+			var a struct {
+				YAML string `json:"yaml"`
+			}
+			if err := strictArgs(args, &a); err != nil {
+				return nil, err
+			}
+			return nil, stage([]byte(a.YAML))
+		},
 		command.Pause:  plain(func(context.Context) (any, error) { session.Pause(true); return nil, nil }),
 		command.Resume: plain(func(context.Context) (any, error) { session.Pause(false); return nil, nil }),
 		command.Retry:  plain(func(context.Context) (any, error) { session.Retry(); return nil, nil }),

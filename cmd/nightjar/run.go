@@ -19,6 +19,7 @@ import (
 	"github.com/nightjar-cam/nightjar/board/clock"
 	"github.com/nightjar-cam/nightjar/board/health"
 	"github.com/nightjar-cam/nightjar/board/route"
+	"github.com/nightjar-cam/nightjar/capture"
 	"github.com/nightjar-cam/nightjar/cmd/internal/cli"
 	"github.com/nightjar-cam/nightjar/cmd/internal/config"
 	"github.com/nightjar-cam/nightjar/cmd/internal/task"
@@ -57,7 +58,7 @@ SIGTERM: the clip that is being recorded is closed and kept.`,
 			if err != nil {
 				return err
 			}
-			return run(ctx, cfg, drain, cli.Log(env.Stderr, cfg.Log))
+			return serve(ctx, cfg, drain, cli.Log(env.Stderr, cfg.Log))
 		},
 	}
 }
@@ -66,11 +67,21 @@ SIGTERM: the clip that is being recorded is closed and kept.`,
 // collect often costs little, and to let it double costs a small board its memory.
 const gcPercent = 25
 
-// run builds the tasks and serves them.
-func run(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger) error {
+// serve runs the agent, and runs it anew with each configuration that is set from afar.
+func serve(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	for r := newRemote(cfg, log); ; {
+		if err := run(ctx, r, drain, log); !r.again(err) {
+			return err
+		}
+	}
+}
+
+// run builds the tasks and serves them.
+func run(ctx context.Context, r *remote, drain bool, log *slog.Logger) error {
+	cfg := r.config()
 	s, credential, err := newSink(cfg, log)
 	if err != nil {
 		return err
@@ -81,6 +92,7 @@ func run(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger) e
 	if err != nil {
 		return err
 	}
+	defer capture.Unregister(cameraLabel)
 	defer eye.source.Close()
 	var session *uplink.Session
 	renewal, err := newRenewal(cfg, func() error { return session.Status().Err }, log)
@@ -88,18 +100,19 @@ func run(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger) e
 		return err
 	}
 	var commands *commander
+	trial := newTrial(r)
 	timekeeper := newTimekeeper(s.floor, s.told, renewal.Credential, log)
 	session = uplink.New(uplink.Config{
 		Release: cli.Release(), Boot: s.boot, Body: partBody, Details: partDetails, Credential: renewal.Credential,
-		Newest: cfg.Upload.Order == policy.Newest, Rate: cfg.Upload.BytesPerSecond(), Idle: s.upload.idle,
-		Floor: s.floor.At, Welcome: timekeeper.welcome, Command: func(jws []byte) { commands.take(jws) },
+		Newest: cfg.Upload.Order == policy.Newest, Rate: cfg.Upload.BytesPerSecond(), Idle: s.upload.idle, Floor: s.floor.At,
+		Welcome: func(hub time.Time) { timekeeper.welcome(hub); trial.reached() }, Command: func(jws []byte) { commands.take(jws) },
 	}, credential, s.spool, log)
 	commands = newCommander(command.OpenGate(commandsFile(cfg.State), s.device, signers(renewal.Credential), s.known),
-		actions(cfg, s, eye, session), session.Answer, log)
+		actions(cfg, s, eye, session, trial.stage), session.Answer, log)
 
 	s.buffer.Until(eye.recorder.Done())
 	tasks := []task.Task{
-		task.Signals(log), eye.camera, eye.recorder, s.buffer, session, renewal, timekeeper, commands,
+		task.Signals(log), eye.camera, eye.recorder, s.buffer, session, renewal, timekeeper, commands, trial,
 		newCredentialWatch(s.keys, credential, session.Reconnect, log),
 		newVitals(cfg, record, eye, s, session, renewal.Credential, log),
 	}
@@ -142,7 +155,7 @@ func newSink(cfg config.Config, log *slog.Logger) (*sink, keys.Credential, error
 		keys: store, device: credential.Device, boot: clock.BootID(), identity: identity, recipients: recipients,
 		floor: floor, told: told, clock: told, log: log,
 	}
-	s.upload = upload{policy: cfg.Upload, clock: s.clock, link: route.Default}
+	s.upload = &upload{policy: cfg.Upload, clock: s.clock, link: route.Default}
 	// A film can wait for the card; a camera cannot.
 	wait := cfg.Camera.Speed == 0
 	return s, credential, s.openSpool(spoolDir(cfg.State), cfg.State, cfg.Spool, wait)

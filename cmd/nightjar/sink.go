@@ -41,7 +41,7 @@ type sink struct {
 	told       *clock.Told // clock, but in tests
 	clock      clock.Clock
 	log        *slog.Logger
-	upload     upload
+	upload     *upload
 }
 
 // Create opens a clip. Nothing of it reaches the disk but through the age writer.

@@ -52,7 +52,7 @@ func newTestSink(t *testing.T, dir string) (s *sink, owner []age.Identity, end f
 	fake := &clock.Fake{}
 	fake.Set(clock.Wall{Time: noon, Quality: clock.Synced})
 	s = &sink{device: "porch", boot: "boot", identity: identity, recipients: recipients, clock: fake, log: slog.New(slog.DiscardHandler)}
-	s.upload.clock = fake
+	s.upload = &upload{clock: fake}
 	return s, owner, openSpool(t, s, dir)
 }
 

@@ -49,6 +49,7 @@ func Roles() []Role { return []Role{Device, Owner, Operator, Technician, Hub} }
 const (
 	Status      = "status"            // answers with what the camera is doing
 	ConfigShow  = "config.show"       // answers with the configuration in force
+	ConfigSet   = "config.set"        // tries a configuration over the file's, and keeps it if the hub is reached: {"yaml": text}
 	Pause       = "upload.pause"      // sends no clips
 	Resume      = "upload.resume"     // sends clips again
 	Request     = "upload.request"    // sends a clip that waits to be asked for: {"clip": id}
@@ -62,6 +63,7 @@ const (
 var table = map[string][]Role{
 	Status:      {Owner, Operator, Technician, Hub},
 	ConfigShow:  {Owner, Technician, Hub},
+	ConfigSet:   {Owner, Technician, Hub},
 	Pause:       {Owner, Operator, Technician, Hub},
 	Resume:      {Owner, Operator, Technician, Hub},
 	Request:     {Owner, Operator, Hub},

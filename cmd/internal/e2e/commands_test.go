@@ -42,9 +42,21 @@ func TestCommands(t *testing.T) {
 	if shown := order("config.show"); !strings.Contains(shown.Data["yaml"].(string), "source: synthetic") {
 		t.Errorf("configuration %v", shown.Data)
 	}
+	// A new configuration is in force after a restart of the tasks, and kept when the hub is reached with it.
+	order("config.set", `{"yaml":"motion:\n  sensitivity: 1.5\n"}`)
+	for range 200 {
+		if strings.Contains(agent.log(), "code=config-kept") {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if shown := order("config.show"); !strings.Contains(shown.Data["yaml"].(string), "sensitivity: 1.5") {
+		t.Errorf("configuration %v\n%s", shown.Data, agent.log())
+	}
 	for want, args := range map[string][]string{
 		"nothing listens there": {"hub.set", `{"hub":"127.0.0.1:1"}`},
 		"is no HOST:PORT":       {"hub.set", `{"hub":"hub.lan"}`},
+		"not set from afar":     {"config.set", `{"yaml":"state: /tmp"}`},
 		"unknown field":         {"status", `{"verbose":true}`},
 		"not on this camera":    {"upload.request", `{"clip":"00000000000000000000000000000000"}`},
 		"there is no command":   {"reboot"},
