@@ -87,6 +87,7 @@ func newBubble(t *testing.T, answer answer) *bubble {
 	b.tls = &tls.Config{MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients,
 		Certificates: []tls.Certificate{certificate(t, ca, keys.HubName)}}
 	b.startHub()
+	t.Cleanup(func() { b.closeHub() }) // the last that was started, when the session has ended
 	if b.spool, err = spool.Open(t.TempDir(), spool.Config{}); err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +106,6 @@ func (b *bubble) startHub() {
 		b.t.Fatal(err)
 	}
 	b.closeHub = sync.OnceFunc(func() { b.server.Close() })
-	b.t.Cleanup(b.closeHub)
 }
 
 // certificate makes one that is valid in the bubble's year 2000; without a parent, a CA.

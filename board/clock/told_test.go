@@ -39,7 +39,7 @@ func TestToldTime(t *testing.T) {
 			}
 		}
 		step, err := c.Tell(hub, latest)
-		if err != nil || step != hub.Sub(time.Now()).Round(time.Millisecond) {
+		if err != nil || step != time.Until(hub).Round(time.Millisecond) {
 			t.Errorf("step %v, %v", step, err)
 		}
 		time.Sleep(time.Hour)

@@ -23,7 +23,7 @@ func newTestRemote(t *testing.T, state string) *remote {
 }
 
 // life runs the trial task until it ends, or the hub is reached after a while, and an hour has passed.
-func life(t *testing.T, r *remote, hub time.Duration, staged string) (err error, lasted time.Duration) {
+func life(t *testing.T, r *remote, hub time.Duration, staged string) (lasted time.Duration, err error) {
 	t.Helper()
 	task := newTrial(r)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
@@ -37,7 +37,8 @@ func life(t *testing.T, r *remote, hub time.Duration, staged string) (err error,
 		time.AfterFunc(hub, task.reached)
 	}
 	start := time.Now()
-	return task.Run(ctx), time.Since(start)
+	err = task.Run(ctx)
+	return time.Since(start), err
 }
 
 const sensitive = "motion:\n  sensitivity: 2\n"
@@ -60,7 +61,7 @@ func TestRemoteConfig(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newTestRemote(t, state)
 				r.limit = row.limit
-				if err, lasted := life(t, r, 0, sensitive); !errors.Is(err, task.ErrStop) || lasted != beforeStop || !r.again(nil) {
+				if lasted, err := life(t, r, 0, sensitive); !errors.Is(err, task.ErrStop) || lasted != beforeStop || !r.again(nil) {
 					t.Fatalf("staged: %v after %v", err, lasted)
 				}
 				if got := r.config().Motion.Sensitivity; got != 2 {
@@ -70,7 +71,7 @@ func TestRemoteConfig(t *testing.T) {
 				if got := newTestRemote(t, state).config().Motion.Sensitivity; got != 1 {
 					t.Errorf("after a crash: %v", got)
 				}
-				err, lasted := life(t, r, row.hub, "")
+				lasted, err := life(t, r, row.hub, "")
 				if lasted != row.ended || r.again(err) != (row.ended < time.Hour) {
 					t.Errorf("trial ended with %v after %v", err, lasted)
 				}
