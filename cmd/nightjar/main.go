@@ -26,7 +26,7 @@ func program() cli.Command {
 		Short: "Agent of a private security camera",
 		Sub: []cli.Command{
 			runCommand(), enrollCommand(), renewCommand(), recipientsCommand(), hubCommand(), configCommand(), statusCommand(), doctorCommand(),
-			bugreportCommand(), cli.VersionCommand("nightjar"),
+			bugreportCommand(), resetCommand(), cli.VersionCommand("nightjar"),
 		},
 	}
 }

@@ -69,6 +69,9 @@ const gcPercent = 25
 
 // serve runs the agent, and runs it anew with each configuration that is set from afar.
 func serve(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger) error {
+	if err := resetting(cfg.State); err != nil {
+		return err
+	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
