@@ -67,3 +67,22 @@ func TestAnswersAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// A broker that has lost the client hears it and answers pings, but delivers nothing. Another connection helps.
+func TestDeafConnectionIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, nothing)
+		b.deaf = true
+		b.clip(1)
+		b.run()
+		time.Sleep(offers*usual.patience - time.Second)
+		if n := len(b.attempts()); n != 1 {
+			t.Errorf("%d connections before the hub had its time", n)
+		}
+		b.set(func() { b.deaf, b.answer = false, stored })
+		time.Sleep(2*time.Second + usual.firstHold*3/2)
+		if n := len(b.attempts()); n != 2 || b.waiting() != 0 {
+			t.Errorf("%d connections, %d clips wait", n, b.waiting())
+		}
+	})
+}

@@ -47,6 +47,7 @@ type bubble struct {
 	mu     sync.Mutex
 	answer answer
 	down   bool                 // no connection can be made
+	deaf   bool                 // the hub says nothing, not even a welcome
 	mute   bool                 // chunks get no PUBACK
 	hangAt wire.Kind            // the hub hangs when it hears one
 	hangIn string               // or in this phase of a connection: tcp, tls, connect, subscribe
@@ -285,7 +286,16 @@ func wanting(b *bubble, e spool.Entry) (wire.Kind, []byte) {
 // OnPublish hears the camera.
 func (b *bubble) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
 	_, kind, err := wire.ParseTopic(pk.TopicName)
-	if cl.Net.Inline || err == nil && kind == wire.UpStatus {
+	if cl.Net.Inline {
+		return pk, err
+	}
+	b.mu.Lock()
+	deaf := b.deaf
+	b.mu.Unlock()
+	if kind == wire.UpStatus {
+		if !deaf {
+			b.welcome(0)
+		}
 		return pk, err
 	}
 	if kind == wire.UpChunk {

@@ -94,6 +94,12 @@ func (f *fake) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, er
 		return pk, nil
 	}
 	switch pk.TopicName {
+	case wire.Topic("porch", wire.UpStatus):
+		payload, err := wire.Welcome{Time: time.Now().UTC().Truncate(time.Millisecond)}.Marshal()
+		if err != nil {
+			f.t.Error(err)
+		}
+		f.say(message{wire.DownWelcome, payload})
 	case wire.Topic("porch", wire.UpOffer):
 		f.offered(pk.Payload)
 	case wire.Topic("porch", wire.UpChunk):

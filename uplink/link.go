@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -40,8 +41,9 @@ type link struct {
 	status   func(wire.State) []byte
 	welcomed func(wire.Welcome)
 	command  func([]byte)
-	lost     chan error // gets one error when the connection ends
-	inbox    chan reply // bounded: what does not fit is dropped, and the session offers again
+	spoken   atomic.Bool // whether the hub has said anything
+	lost     chan error  // gets one error when the connection ends
+	inbox    chan reply  // bounded: what does not fit is dropped, and the session offers again
 	inFlight []sent
 	flow     flow  // bounds inFlight
 	latest   reply // what the hub said to the last offer, if it still holds
@@ -185,6 +187,7 @@ func (l *link) receive(m mqtt.Message) {
 	if err != nil || device != l.device {
 		return
 	}
+	l.spoken.Store(true)
 	r := reply{kind: kind}
 	switch kind {
 	case wire.DownHave:

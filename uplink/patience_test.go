@@ -67,9 +67,10 @@ func TestHubHangs(t *testing.T) {
 				}
 				time.Sleep(time.Second)
 				b.set(func() { b.answer = stored })
-				time.Sleep(time.Minute)
-				if n := len(b.attempts()); n != 2 || b.waiting() != 0 || !b.session.Status().Connected {
-					t.Errorf("after a minute: %d connections, %d clips wait, %+v", n, b.waiting(), b.session.Status())
+				time.Sleep(2 * time.Minute)
+				// The broker may lose a client that takes over from a frozen connection of its own: see errDeaf.
+				if n := len(b.attempts()); n < 2 || n > 3 || b.waiting() != 0 || !b.session.Status().Connected {
+					t.Errorf("after two minutes: %d connections, %d clips wait, %+v", n, b.waiting(), b.session.Status())
 				}
 			})
 		})

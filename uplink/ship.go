@@ -35,6 +35,10 @@ func (e *stuck) Error() string {
 	return fmt.Sprintf("record %d is not stored (%s): %s", e.seq, e.code, e.text)
 }
 
+// errDeaf ends a connection on which the hub has not said a word. A broker can lose a client that came back while its former
+// connection was being cleared away: it hears the client and answers its pings, but delivers nothing to it.
+var errDeaf = errors.New("the hub has said nothing on this connection: connecting anew")
+
 // errYield ends the sending of a clip for something that goes first, or because it may not go on.
 var errYield = errors.New("something else goes first")
 
@@ -44,6 +48,9 @@ func (s *Session) ship(ctx context.Context, l *link, e spool.Entry, j job) error
 	err := s.deliver(ctx, l, e, j)
 	if why, ok := errors.AsType[*stuck](err); ok {
 		s.hold(e, why)
+		if why.code == codeNoAnswer && !l.spoken.Load() {
+			return errDeaf
+		}
 		return nil
 	}
 	if errors.Is(err, errYield) {
