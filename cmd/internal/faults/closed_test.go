@@ -73,6 +73,7 @@ func TestLeaks(t *testing.T) {
 	clips := size(1000, 100_000)
 	r := newRow(t, fmt.Sprintf("leaks over %d clips", clips), "descriptors, threads and RSS flat")
 	s := newSite(t)
+	s.behind = true
 	agent := s.startAgent(device, s.config(device, "camera:\n  source: synthetic\n  speed: 0\n  loop: true\n"+shortClips), nil)
 	sent := func() int { return strings.Count(agent.log(), `msg="receipt verified"`) }
 	at := func(n int) (fds, threads, rss int) {

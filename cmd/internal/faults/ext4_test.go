@@ -79,6 +79,7 @@ func TestExt4Camera(t *testing.T) {
 	r := newRow(t, "power cut, ext4, camera's folder", ">= 150 images: 0 lost, 0 corrupt accepted")
 	disk, folder := newDisk(t, r)
 	s := newHub(t, t.TempDir(), freeAddr(t))
+	s.behind = true
 	if err := os.Symlink(folder, s.path(device)); err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +171,7 @@ func TestExt4Hub(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, "power cut, ext4, hub's folder", ">= 150 images: 0 lost, 0 corrupt accepted")
 	disk, folder := newDisk(t, r)
-	s := &site{t: t, dir: t.TempDir(), addr: freeAddr(t)}
+	s := &site{t: t, dir: t.TempDir(), addr: freeAddr(t), behind: true}
 	if err := os.Symlink(folder, s.path("hub")); err != nil {
 		t.Fatal(err)
 	}

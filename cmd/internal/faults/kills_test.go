@@ -67,6 +67,7 @@ func killEverywhere(t *testing.T, r *row, run func(s *site, at boundary) outcome
 	sites := make([]*site, workers)
 	for i := range sites {
 		sites[i] = newSite(t)
+		sites[i].behind = true
 		sites[i].hub.stop(t)
 		sites[i].save()
 		sites[i].startHub()

@@ -46,7 +46,8 @@ func inNamespace(t *testing.T, r *row) (*site, *namespace) {
 	return s, ns
 }
 
-func (ns *namespace) exec() []string { return []string{"ip", "netns", "exec", ns.name} }
+// exec is not `ip netns exec`: that makes a mount namespace, too, which keeps other rigs' disks mounted.
+func (ns *namespace) exec() []string { return []string{"nsenter", "--net=/run/netns/" + ns.name} }
 
 // in runs a command in the namespace.
 func (ns *namespace) in(argv ...string) string {

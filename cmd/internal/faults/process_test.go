@@ -28,6 +28,9 @@ func (s *site) start(log string, argv ...string) *process {
 	p := &process{file: s.path("logs", log), exit: make(chan struct{})}
 	f := s.openLog(log)
 	defer f.Close()
+	if s.behind {
+		argv = append([]string{"nice", "-n", "19"}, argv...)
+	}
 	p.cmd = exec.Command(argv[0], argv[1:]...)
 	p.cmd.Stdout, p.cmd.Stderr = f, f
 	// A killed test takes its children with it. The signal goes out with the thread that started them, which

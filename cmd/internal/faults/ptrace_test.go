@@ -64,6 +64,9 @@ func (s traced) run(started func(pid int)) (o outcome, err error) {
 	if err := syscall.PtraceSetOptions(pid, syscall.PTRACE_O_TRACESYSGOOD|syscall.PTRACE_O_TRACECLONE|unix.PTRACE_O_EXITKILL); err != nil {
 		return o, err
 	}
+	if err := syscall.Setpriority(syscall.PRIO_PROCESS, pid, 19); err != nil { // as site.behind
+		return o, err
+	}
 	if started != nil {
 		started(pid)
 	}
