@@ -71,7 +71,8 @@ kills: deps ## SIGKILL agent and hub 50 times on the way of a clip
 	NIGHTJAR_KILLS=50 $(GO) test -count=1 -v -timeout 20m -run TestKills ./cmd/internal/e2e
 
 deps-faults: deps-build
-	@.ci/install ip:iproute2 tc:iproute2 nft:nftables strace:strace mkfs.ext4:e2fsprogs fusermount3:fuse3 losetup:mount
+	@.ci/install ip:iproute2 tc:iproute2 nft:nftables nsenter:util-linux strace:strace mkfs.ext4:e2fsprogs fusermount3:fuse3 \
+		losetup:mount mosquitto:mosquitto perl:perl
 
 faults: deps-faults ## the fault rigs with their figures and goals: kills, power cuts, networks, hostile peers (root; 6 minutes)
 	@.ci/faults

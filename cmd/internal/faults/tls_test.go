@@ -155,10 +155,10 @@ func TestTLSServers(t *testing.T) {
 // speaks tells whether the agent sends a single byte of MQTT to a hub with that configuration; nil is one without TLS.
 func (s *site) speaks(c *tls.Config) bool {
 	s.t.Helper()
-	l, err := net.Listen("tcp", s.addr)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	var l net.Listener
+	var err error
+	// A program that another rig starts just now holds the last listener between fork and exec.
+	await(s.t, 10*time.Second, "the hub's address", func() bool { l, err = net.Listen("tcp", s.addr); return err == nil })
 	defer l.Close()
 	agent := s.startAgent(device, s.config(device, live), nil)
 	defer agent.kill()
