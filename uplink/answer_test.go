@@ -18,7 +18,7 @@ func TestCommandIsAnsweredMidClip(t *testing.T) {
 		b.rate = 8000
 		var got [][]byte
 		b.session.cfg.Command = func(jws []byte) {
-			got = append(got, jws)
+			b.set(func() { got = append(got, jws) })
 			if err := b.session.Answer(wire.Result{Signer: "hub", Seq: 7, OK: true}); err != nil {
 				t.Error(err)
 			}
@@ -35,13 +35,14 @@ func TestCommandIsAnsweredMidClip(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		results := b.take(wire.UpResult)
+		b.mu.Lock()
+		defer b.mu.Unlock()
 		if len(got) != 1 || !bytes.Equal(got[0], []byte("a command")) {
 			t.Errorf("got %d commands", len(got))
 		}
 		if len(results) != 1 || results[0].seq != 7 || results[0].at.Sub(asked) > 5*time.Second {
 			t.Errorf("results %+v, asked at %v", results, asked)
 		}
-		b.set(func() { b.rate, b.answer = 0, stored })
 	})
 }
 
