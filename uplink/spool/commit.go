@@ -28,7 +28,7 @@ func (s *Spool) commit(d *Draft, sign SignFunc) (Entry, error) {
 	if err := s.disk.SyncDir(d.dir); err != nil {
 		return Entry{}, err
 	}
-	e := Entry{Seq: seq, ID: d.id, Record: record, Parts: d.parts, Note: d.note, spool: s}
+	e := Entry{Seq: seq, ID: d.id, Record: record, Parts: d.parts, Note: d.note, spool: s, draft: filepath.Base(d.dir)}
 	if err := s.disk.Rename(d.dir, s.entryDir(e)); err != nil {
 		return Entry{}, err
 	}
@@ -42,6 +42,14 @@ func (s *Spool) commit(d *Draft, sign SignFunc) (Entry, error) {
 	d.release()
 	d.gone = true
 	return e, s.settle()
+}
+
+// sure settles what an earlier error left in doubt, before anything is built on it. The caller holds write.
+func (s *Spool) sure() error {
+	if !s.doubt {
+		return nil
+	}
+	return s.settle()
 }
 
 // Settle makes durable what an earlier error of the disk left in doubt. Without such it does nothing.
@@ -72,19 +80,15 @@ func (s *Spool) settle() error {
 }
 
 // syncQueue makes the queue's entries durable. After it failed once they are renamed out and in again, so that there is
-// something to write: an fsync that has nothing to write succeeds and proves nothing. A cut between the two renames leaves a
-// draft of a record that nobody has seen.
+// something to write: an fsync that has nothing to write succeeds and proves nothing. They go by the name that they had as
+// drafts, so that both folders are written; a cut between the two leaves a draft, of a record that nobody has seen.
 func (s *Spool) syncQueue() error {
 	if s.doubt {
 		for _, e := range s.entries {
 			if e.Seq <= s.queued {
 				continue
 			}
-			name := e.ID
-			if name == "" {
-				name = bareDraft
-			}
-			via := filepath.Join(s.dir, tmpDir, name)
+			via := filepath.Join(s.dir, tmpDir, e.draft)
 			if err := s.disk.Rename(s.entryDir(e), via); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}

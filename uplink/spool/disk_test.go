@@ -200,6 +200,33 @@ func TestRemoveWaitsForHead(t *testing.T) {
 	}
 }
 
+// An entry that is out of the queue, for an fsync that failed, while the disk fails there too, is not lost, and nothing is built
+// on it: neither a record whose draft has its name nor a clip.
+func TestNothingIsBuiltOnDoubt(t *testing.T) {
+	mem := start(t)
+	d := &brokenDisk{disk: mem}
+	s, err := openOn(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range []string{"syncdir queue", "rename " + entryName(1, "")} {
+		d.fail = map[string]error{op: syscall.EIO}
+		if _, err := s.Append("", fakeRecord("loss "+op)); !errors.Is(err, syscall.EIO) {
+			t.Errorf("%s: %v", op, err)
+		}
+		if err := tryClip(s, "a"); !errors.Is(err, syscall.EIO) {
+			t.Errorf("%s: clip: %v", op, err)
+		}
+	}
+	d.fail = nil
+	if err := errors.Join(s.Settle(), tryClip(s, "a")); err != nil {
+		t.Error(err)
+	}
+	if got, want := texts(s), []string{"loss syncdir queue", "clip a"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // A draft that fills the disk must not keep the spool from opening: its room is needed to declare it.
 func TestInterruptedOnFullDisk(t *testing.T) {
 	mem := start(t)

@@ -113,6 +113,9 @@ func (d *Draft) Commit(sign SignFunc) (Entry, error) {
 	if !d.spool.opened {
 		return Entry{}, fmt.Errorf("commit entry %s: %w", d.id, ErrNotOpen)
 	}
+	if err := d.spool.sure(); err != nil {
+		return Entry{}, fmt.Errorf("commit entry %s: %w", d.id, err)
+	}
 	if err := d.spool.makeRoom(0, d.held); err != nil {
 		return Entry{}, fmt.Errorf("commit entry %s: %w", d.id, err)
 	}

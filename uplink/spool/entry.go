@@ -30,6 +30,7 @@ type Entry struct {
 	Note    string // for this camera's own use, see [Draft.SetNote]; not signed
 
 	spool *Spool
+	draft string // the name it had as one; empty after it was read back
 }
 
 // Bytes is the size of the entry's files together.

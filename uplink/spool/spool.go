@@ -217,6 +217,9 @@ func (s *Spool) Append(id string, sign SignFunc) (Entry, error) {
 
 // append commits an entry without files. The caller holds write, so that one such draft lives at a time.
 func (s *Spool) append(id string, sign SignFunc) (Entry, error) {
+	if err := s.sure(); err != nil { // also because the record in doubt goes by the same draft
+		return Entry{}, err
+	}
 	d, err := s.create(id, bareDraft)
 	if err != nil {
 		return Entry{}, err
