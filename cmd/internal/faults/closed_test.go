@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +41,15 @@ func TestClosed(t *testing.T) {
 		return strings.Contains(agent.log(), "receipt verified")
 	})
 	rules := ns.in("nft", "list", "table", "inet", "egress")
-	agent.kill()
+	// strace that is killed lets its program go on: end that one, and strace follows.
+	for _, child := range strings.Fields(command(t, "cat", fmt.Sprintf("/proc/%d/task/%d/children", agent.pid(), agent.pid()))) {
+		pid, err := strconv.Atoi(child)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop(pid)
+	}
+	<-agent.exit
 	trace, err := os.ReadFile(calls)
 	if err != nil {
 		t.Fatal(err)
