@@ -87,9 +87,9 @@ func checkExpiry(of func(ca, server *x509.Certificate) *x509.Certificate) func(c
 		case now.Before(cert.NotBefore):
 			return doctor.Bad("set the clock", "valid only from %s on", cert.NotBefore.Format(minute))
 		case now.After(cert.NotAfter):
-			return doctor.Bad("make a new hub and enrol the cameras again", "expired on %s", until)
+			return doctor.Bad("`nightjar-hub ca rotate` makes new ones; a camera that trusts them already comes back by itself", "expired on %s", until)
 		case now.Add(expiresSoon).After(cert.NotAfter):
-			return doctor.Doubtful("plan a new hub: cameras have to be enrolled again", "expires on %s", until)
+			return doctor.Doubtful("`nightjar-hub ca rotate`, while the cameras can be reached", "expires on %s", until)
 		}
 		return doctor.Good("valid until %s", until)
 	}

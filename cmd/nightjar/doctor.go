@@ -82,6 +82,7 @@ func checks(file string) []doctor.Check {
 		{Name: "disk-space", Run: need(checkSpace)},
 		{Name: "enrolment", Run: need(checkEnrolment)},
 		{Name: "owner-key", Run: need(checkRecipients)},
+		{Name: "keys-protected", Run: need(checkProtection)},
 		{Name: "clock", Run: func(context.Context) doctor.Finding { return checkClock(clock.System(written).Now()) }},
 		{Name: "certificate", Run: enrolled(checkCertificate)},
 		{Name: "hub-name", Run: enrolled(checkName)},
@@ -164,6 +165,18 @@ func checkRecipients(_ context.Context, cfg config.Config) doctor.Finding {
 		return doctor.Bad(remedy, "%v", err)
 	}
 	return doctor.Good("clips are sealed to %d public keys", len(recipients))
+}
+
+// checkProtection says what keeps the keys from who has the card. That a board has no secret is no fault of the installation.
+func checkProtection(_ context.Context, cfg config.Config) doctor.Finding {
+	if _, err := os.Stat(keysDir(cfg.State)); err != nil {
+		return doctor.Skipped("there are no keys")
+	}
+	store, err := openKeys(cfg.State)
+	if err != nil {
+		return doctor.Bad("the keys must be readable by this user and by nobody else; a card from another board cannot be read on this one", "%v", err)
+	}
+	return doctor.Good("by %s", store.Protection())
 }
 
 func checkClock(now clock.Wall) doctor.Finding {
