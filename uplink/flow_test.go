@@ -81,7 +81,7 @@ func TestBucket(t *testing.T) {
 		}
 	}
 	var free bucket
-	free.take(1<<40, time.Now())
+	free.take(1<<30, time.Now())
 	if free.wait(time.Now()) != 0 {
 		t.Error("no bound, and a wait")
 	}

@@ -127,7 +127,7 @@ func checkSpace(_ context.Context, cfg config.Config) doctor.Finding {
 	if err := unix.Statfs(cfg.State, &s); err != nil {
 		return doctor.Skipped("%s: %v", cfg.State, err)
 	}
-	free, files := int64(s.Bavail)*s.Bsize, s.Ffree
+	free, files := int64(s.Bavail)*int64(s.Bsize), s.Ffree
 	switch {
 	case free < leastFree:
 		return doctor.Bad("free some room, or use a larger card", "%s are free", mib(free))

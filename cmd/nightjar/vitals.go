@@ -188,7 +188,7 @@ func (v *vitals) lookAtDisk() {
 
 	var fs unix.Statfs_t
 	if err = unix.Statfs(v.cfg.State, &fs); err == nil {
-		s.Free = int64(fs.Bavail) * fs.Bsize
+		s.Free = int64(fs.Bavail) * int64(fs.Bsize)
 		if s.Free < leastFree {
 			err = fmt.Errorf("%d MiB are free", s.Free>>20)
 		}

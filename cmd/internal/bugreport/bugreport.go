@@ -139,7 +139,7 @@ func (r *Report) System(dirs ...string) {
 			continue
 		}
 		fmt.Fprintf(&b, "\n%s: %d of %d MiB free, %d of %d files\n", dir,
-			int64(s.Bavail)*s.Bsize>>20, int64(s.Blocks)*s.Bsize>>20, s.Ffree, s.Files)
+			int64(s.Bavail)*int64(s.Bsize)>>20, int64(s.Blocks)*int64(s.Bsize)>>20, s.Ffree, s.Files)
 	}
 	r.Add("system.txt", b.Bytes())
 }
