@@ -3,6 +3,7 @@
 package keys_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -36,6 +37,9 @@ func TestNoDumps(t *testing.T) {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestNoDumps$")
 		cmd.Env = append(os.Environ(), ask+"="+mode)
 		out, err := cmd.CombinedOutput()
+		if errors.Is(err, unix.ENOEXEC) {
+			t.Skip("this machine cannot start the test again: it runs it in an emulator that the kernel does not know")
+		}
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", mode, err, out)
 		}
