@@ -39,6 +39,9 @@ func explain(err error) error {
 	if errors.Is(err, errSilent) {
 		return fmt.Errorf("%w (it hangs, or the network between swallows everything: it is tried again)", err)
 	}
+	if errors.Is(err, errUnruly) {
+		return fmt.Errorf("%w (update the hub, and look whether it is still yours; it is tried again more and more rarely)", err)
+	}
 	text := err.Error()
 	for _, r := range remedies {
 		if strings.Contains(text, r.sign) {
@@ -46,4 +49,12 @@ func explain(err error) error {
 		}
 	}
 	return err
+}
+
+// trouble is the code of a connection's error, for the log.
+func trouble(err error) string {
+	if errors.Is(err, errUnruly) {
+		return "hub-unruly"
+	}
+	return "hub-unreachable"
 }

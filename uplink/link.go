@@ -83,6 +83,7 @@ func dial(ctx context.Context, s *Session) (*link, error) {
 			conn, err := l.open(ctx, cred, s.open)
 			if err == nil { // until CONNACK the end of ctx has nobody else to end it
 				unwatch = context.AfterFunc(ctx, func() { l.conn.Close() })
+				conn = s.limit(conn)
 			}
 			return conn, err
 		}).

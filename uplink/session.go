@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,6 +69,7 @@ type Session struct {
 	accept  func(keys.Credential, spool.Entry, []byte) error
 	open    opener
 	silence time.Duration // after which a hub is taken for dead
+	limit   func(net.Conn) net.Conn
 
 	spread atomic.Int64 // what the hub last said of it, a time.Duration
 
@@ -95,7 +97,7 @@ type Session struct {
 // New makes a session that ships the spool with the credential.
 func New(cfg Config, cred keys.Credential, sp *spool.Spool, log *slog.Logger) *Session {
 	return &Session{cfg: cfg, name: "uplink " + cred.Hub, cred: cred, spool: sp, log: log, ready: make(chan struct{}),
-		pace: usual, backoff: backoff{pace: usual}, accept: verifyReceipt, open: openTCP, silence: silence,
+		pace: usual, backoff: backoff{pace: usual}, accept: verifyReceipt, open: openTCP, silence: silence, limit: func(c net.Conn) net.Conn { return newLimiter(c) },
 		held: map[uint64]hold{}, bucket: bucket{rate: cfg.Rate}, poked: make(chan struct{}, 1), answers: make(chan []byte, maxAnswers), renew: func(error) {},
 		aside: map[uint64]wire.Code{}, told: map[uint64]bool{}, requested: map[string]bool{}, status: Status{Since: time.Now()}}
 }
@@ -143,7 +145,7 @@ func (s *Session) Run(ctx context.Context) error {
 		s.renew = end
 		s.mu.Unlock()
 		err := s.serve(turn)
-		worked := s.connected()
+		worked := s.connected() && !errors.Is(err, errUnruly) // or it would be back in a second for more
 		if ctx.Err() != nil {
 			end(nil)
 			return nil
@@ -154,7 +156,7 @@ func (s *Session) Run(ctx context.Context) error {
 		s.set(false, err)
 		// The same trouble is worth one line, not one a minute.
 		if text := err.Error(); text != last {
-			s.log.Warn("no connection to the hub", "hub", s.cred.Hub, "err", err)
+			s.log.Warn("no connection to the hub", "code", trouble(err), "hub", s.cred.Hub, "err", err)
 			last = text
 		}
 		s.backoff.spread = time.Duration(s.spread.Load())
