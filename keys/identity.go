@@ -67,11 +67,20 @@ type Credential struct {
 	TLS        tls.Certificate   // operational certificate and key
 	CA         *x509.Certificate // the hub's CA; it and NextCA are the only ones trusted
 	ReceiptKey ed25519.PublicKey // verifies the hub's receipts
-	Hub        string            // host:port
+	Hub        string            // host:port; enrols and renews
+	MQTT       string            // host:port of the broker before the hub; empty: the hub itself
 
 	// The hub's spares. They take over when the hub rotates its keys, and the device that is told so knows them already.
 	NextCA         *x509.Certificate // nil: none
 	NextReceiptKey ed25519.PublicKey // nil: none
+}
+
+// Broker returns the address that speaks MQTT, host:port.
+func (c Credential) Broker() string {
+	if c.MQTT != "" {
+		return c.MQTT
+	}
+	return c.Hub
 }
 
 // CAs returns the certificate authorities that a hub's certificate may be of.

@@ -145,6 +145,7 @@ type credentialJSON struct {
 	Key         []byte `json:"key"` // PKCS #8
 	CA          []byte `json:"ca"`
 	ReceiptKey  []byte `json:"receipt_key"`
+	MQTT        string `json:"mqtt,omitempty"`
 
 	NextCA         []byte `json:"next_ca,omitempty"`
 	NextReceiptKey []byte `json:"next_receipt_key,omitempty"`
@@ -159,7 +160,7 @@ func (s *Store) saveCredential(c Credential, place func(from, to string) error) 
 		return fmt.Errorf("save credential: %w", err)
 	}
 	j := credentialJSON{Device: c.Device, Hub: c.Hub, Certificate: c.TLS.Certificate[0], Key: key, CA: c.CA.Raw, ReceiptKey: c.ReceiptKey,
-		NextReceiptKey: c.NextReceiptKey}
+		MQTT: c.MQTT, NextReceiptKey: c.NextReceiptKey}
 	if c.NextCA != nil {
 		j.NextCA = c.NextCA.Raw
 	}
@@ -222,6 +223,7 @@ func parseCredential(text []byte) (Credential, error) {
 		CA:         ca,
 		ReceiptKey: j.ReceiptKey,
 		Hub:        j.Hub,
+		MQTT:       j.MQTT,
 	}
 	return c, c.SetNext(j.NextCA, j.NextReceiptKey)
 }

@@ -78,7 +78,7 @@ func dial(ctx context.Context, s *Session) (*link, error) {
 	}
 	unwatch := func() bool { return true }
 	l.client = mqtt.NewClient(mqtt.NewClientOptions().
-		AddBroker("ssl://"+cred.Hub).
+		AddBroker("ssl://"+cred.Broker()).
 		SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) {
 			conn, err := l.open(ctx, cred, s.open)
 			if err == nil { // until CONNACK the end of ctx has nobody else to end it
@@ -127,7 +127,7 @@ func openTCP(ctx context.Context, addr string) (net.Conn, error) {
 func (l *link) open(ctx context.Context, cred keys.Credential, open opener) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connecting)
 	defer cancel()
-	conn, err := open(ctx, cred.Hub)
+	conn, err := open(ctx, cred.Broker())
 	if err != nil {
 		return nil, err
 	}

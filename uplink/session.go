@@ -156,7 +156,7 @@ func (s *Session) Run(ctx context.Context) error {
 		s.set(false, err)
 		// The same trouble is worth one line, not one a minute.
 		if text := err.Error(); text != last {
-			s.log.Warn("no connection to the hub", "code", trouble(err), "hub", s.cred.Hub, "err", err)
+			s.log.Warn("no connection to the hub", "code", trouble(err), "hub", s.cred.Broker(), "err", err)
 			last = text
 		}
 		s.backoff.spread = time.Duration(s.spread.Load())
@@ -191,7 +191,7 @@ func (s *Session) serve(ctx context.Context) error {
 	defer l.close()
 	l.flow = newFlow(s.pace)
 	s.set(true, nil)
-	s.log.Info("connected to the hub", "hub", s.cred.Hub)
+	s.log.Info("connected to the hub", "hub", s.cred.Broker())
 	for {
 		if err := s.sendAnswers(ctx, l); err != nil {
 			return explain(err)

@@ -28,7 +28,7 @@ func program() cli.Command {
 Begin with init, then run; make a token for each camera, and look what it sent with nightjarctl.`,
 		Sub: []cli.Command{
 			initCommand(), runCommand(), statusCommand(), doctorCommand(), tokenCommand(), devicesCommand(), revokeCommand(), clipsCommand(),
-			commandCommand(), caCommand(), backupCommand(), restoreCommand(), cli.VersionCommand("nightjar-hub"),
+			commandCommand(), caCommand(), brokerCommand(), backupCommand(), restoreCommand(), cli.VersionCommand("nightjar-hub"),
 		},
 	}
 }

@@ -203,7 +203,7 @@ func checkCertificate(_ context.Context, c keys.Credential) doctor.Finding {
 }
 
 func checkName(ctx context.Context, c keys.Credential) doctor.Finding {
-	host, _, err := net.SplitHostPort(c.Hub)
+	host, _, err := net.SplitHostPort(c.Broker())
 	if err != nil {
 		return doctor.Bad("enrol again with --hub HOST:PORT", "%v", err)
 	}
@@ -215,7 +215,7 @@ func checkName(ctx context.Context, c keys.Credential) doctor.Finding {
 }
 
 func checkReachable(ctx context.Context, c keys.Credential) doctor.Finding {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.Hub)
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.Broker())
 	if err != nil {
 		return doctor.Bad("see that the hub runs, and that no firewall is between", "%v", err)
 	}

@@ -90,7 +90,12 @@ func setHub(ctx context.Context, store *keys.Store, addr string, try bool) error
 	}
 	c.Hub = addr
 	if try {
-		if err := uplink.Probe(ctx, c); err != nil {
+		if c.MQTT != "" { // where the broker before that hub is, only the hub can say
+			c, err = renewed(ctx, store, c)
+		} else {
+			err = uplink.Probe(ctx, c)
+		}
+		if err != nil {
 			return cli.Hint(fmt.Errorf("try the hub at %s: %w", addr, err), "nothing was changed; --unchecked takes an address that does not answer yet")
 		}
 	}
@@ -145,7 +150,7 @@ func (w *credentialWatch) Run(ctx context.Context) error {
 
 func (w *credentialWatch) look() {
 	c, err := w.store.Credential()
-	if err != nil || c.Hub == w.current.Hub && c.TLS.Leaf.Equal(w.current.TLS.Leaf) {
+	if err != nil || c.Hub == w.current.Hub && c.MQTT == w.current.MQTT && c.TLS.Leaf.Equal(w.current.TLS.Leaf) {
 		return // what cannot be read now is looked at again
 	}
 	w.log.Info("credential has changed", "hub", c.Hub, "until", c.TLS.Leaf.NotAfter)

@@ -65,13 +65,18 @@ func runRenew(ctx context.Context, state string) (keys.Credential, error) {
 	if err != nil {
 		return old, err
 	}
-	identity, err := store.Identity()
-	if err != nil {
-		return old, err
-	}
-	c, err := enroll.Renew(ctx, old, identity)
+	c, err := renewed(ctx, store, old)
 	if err != nil {
 		return c, err
 	}
 	return c, store.SaveCredential(c)
+}
+
+// renewed has the hub of c certify a new key. It saves nothing.
+func renewed(ctx context.Context, store *keys.Store, c keys.Credential) (keys.Credential, error) {
+	identity, err := store.Identity()
+	if err != nil {
+		return c, err
+	}
+	return enroll.Renew(ctx, c, identity)
 }

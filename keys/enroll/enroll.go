@@ -182,13 +182,29 @@ func credential(r Response, ca *x509.Certificate, key *ecdsa.PrivateKey) (keys.C
 	if leaf.Subject.CommonName != r.Device || !key.PublicKey.Equal(leaf.PublicKey) {
 		return none, errors.New("the certificate is for another device or key")
 	}
+	if err := validBroker(r.MQTT); err != nil {
+		return none, err
+	}
 	c := keys.Credential{
 		Device:     r.Device,
 		TLS:        tls.Certificate{Certificate: [][]byte{r.Certificate}, PrivateKey: key, Leaf: leaf},
 		CA:         ca,
 		ReceiptKey: r.ReceiptKey,
+		MQTT:       r.MQTT,
 	}
 	return c, c.SetNext(r.NextCA, r.NextReceiptKey)
+}
+
+// validBroker checks the address of a broker, which may be missing.
+func validBroker(addr string) error {
+	if addr == "" {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || host == "" || port == "" || len(addr) > maxAddr {
+		return fmt.Errorf("its broker %.80q is no HOST:PORT", addr)
+	}
+	return nil
 }
 
 // An Issuer decides about requests. Its methods may be called from several goroutines. An error is sent by its code when it

@@ -19,6 +19,7 @@ import (
 const (
 	version    = 1
 	maxMessage = 64 << 10
+	maxAddr    = 300 // bytes of a host:port
 	// proofPrefix keeps a proof from being taken for another signature of the same key.
 	proofPrefix = "nightjar-enroll-v1\x00"
 )
@@ -67,6 +68,7 @@ type Response struct {
 	CA          []byte `json:"ca,omitempty"`          // DER
 	ReceiptKey  []byte `json:"receipt_key,omitempty"` // Ed25519 public key
 	Code        string `json:"code,omitempty"`
+	MQTT        string `json:"mqtt,omitempty"` // host:port of a broker before the hub; empty: the hub speaks MQTT itself
 
 	// What takes over at the hub's next rotation, which the device trusts from now on. Empty: the hub has no spare.
 	NextCA         []byte `json:"next_ca,omitempty"`          // DER

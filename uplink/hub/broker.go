@@ -13,8 +13,6 @@ import (
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
-	"github.com/nightjar-cam/nightjar/uplink/hub/archive"
-	"github.com/nightjar-cam/nightjar/uplink/hub/presence"
 	"github.com/nightjar-cam/nightjar/uplink/wire"
 )
 
@@ -47,10 +45,9 @@ func (s *session) end(r *refusal) {
 // another one or kept by the broker; all of it goes to ingest, and a PUBACK means no more than that.
 type broker struct {
 	server *mqtt.Server
-	hook   *hook
 }
 
-func newBroker(in *ingest, h *Hub) (*broker, error) {
+func newBroker(serve *service, h *Hub) (*broker, error) {
 	// Every limit is set: the library's defaults are none, or thousands.
 	limits := mqtt.NewDefaultServerCapabilities()
 	limits.MaximumClients = int64(h.cfg.MaxConnections)
@@ -74,11 +71,7 @@ func newBroker(in *ingest, h *Hub) (*broker, error) {
 		Logger:                 slog.New(slog.DiscardHandler),
 		SysTopicResendInterval: 24 * 3600, // nobody may read $SYS
 	})}
-	b.hook = &hook{
-		broker: b, ingest: in, allow: h.allow, roster: h.roster, tally: h.tally,
-		greet: &greeter{server: b.server, count: in.devices, every: breath},
-	}
-	if err := b.server.AddHook(b.hook, nil); err != nil {
+	if err := b.server.AddHook(&hook{service: serve, allow: h.allow}, nil); err != nil {
 		return nil, fmt.Errorf("start broker: %w", err)
 	}
 	if err := b.server.Serve(); err != nil {
@@ -107,7 +100,9 @@ func (b *broker) serve(s *session) *refusal {
 	return refuse(brokenOff, "%w", err)
 }
 
-// tell sends a message to a device; false when it is not there.
+// tell sends a message to a device; false when it is not there. QoS 0: a reply that is lost, or finds no room, costs another
+// offer. With QoS 1 the broker would keep replies for an absent device, under packet ids that it takes for the device's own when
+// it subscribes again, and refuse that.
 func (b *broker) tell(device string, kind wire.Kind, payload []byte) bool {
 	if cl, ok := b.server.Clients.Get(device); !ok || cl.Closed() {
 		return false
@@ -125,13 +120,8 @@ const protocolVersion = 4
 // A hook is where the broker asks. Its methods run in the goroutine of the connection they are about.
 type hook struct {
 	mqtt.HookBase
-	broker *broker
-	ingest *ingest
-	allow  func(device, topic string, write bool) bool
-	roster *presence.Roster
-	tally  *tally
-	greet  *greeter
-	orders *orders
+	*service
+	allow func(device, topic string, write bool) bool
 }
 
 func (h *hook) ID() string { return "nightjar" }
@@ -193,20 +183,6 @@ func (h *hook) connect(device string, version byte, c packets.ConnectParams) *re
 	return nil
 }
 
-// revoked returns the refusal of a device that is revoked by now. It is asked for each message, so that
-// none is taken between the revocation and the sweep that ends the session.
-func (h *hook) revoked(device string) *refusal {
-	return revocation(h.ingest.store.Archive(), device)
-}
-
-func revocation(a *archive.Archive, device string) *refusal {
-	r, yes := a.Revoked(device)
-	if !yes {
-		return nil
-	}
-	return refuse(RefusedRevoked, "device %s is revoked since %s: %q", device, r.At.Format(time.RFC3339), r.Reason)
-}
-
 // OnACLCheck is asked for each publish and subscription of a client, and for each delivery to it.
 func (h *hook) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
 	if h.allow(cl.ID, topic, write) {
@@ -231,43 +207,17 @@ func allowed(device, topic string, write bool) bool {
 	return err == nil && id == device && kind.Up() == write
 }
 
-// OnPublish gives a message to ingest and sends its replies. The device's PUBACK waits for that.
+// OnPublish has a message taken and answered. The device's PUBACK waits for that.
 func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
 	if cl.Net.Inline {
 		return pk, nil
 	}
-	if r := h.revoked(cl.ID); r != nil {
+	done := h.greet.reassure(cl)
+	r := h.take(cl.ID, pk.TopicName, pk.Payload)
+	done()
+	if r != nil {
 		end(cl, r)
 		return pk, packets.ErrRejectPacket
-	}
-	_, kind, err := wire.ParseTopic(pk.TopicName)
-	var replies []reply
-	if err == nil {
-		began, done := time.Now(), h.greet.reassure(cl)
-		h.roster.Hold(cl.ID)
-		if kind == wire.UpResult {
-			err = h.orders.take(cl.ID, pk.Payload)
-		} else {
-			replies, err = h.ingest.take(cl.ID, kind, pk.Payload)
-		}
-		h.roster.Release(cl.ID, time.Now())
-		done()
-		if kind == wire.UpOffer || kind == wire.UpChunk {
-			h.tally.took(replies, time.Since(began))
-		}
-	}
-	if err != nil {
-		end(cl, refuse(RefusedMessage, "%s: %w", pk.TopicName, err))
-		return pk, packets.ErrRejectPacket
-	}
-	for _, r := range replies {
-		// QoS 0: a reply that is lost, or finds no room, costs another offer. With QoS 1 the broker would
-		// keep replies for an absent device, under packet ids that it takes for the device's own when it
-		// subscribes again, and refuse that.
-		_ = h.broker.server.Publish(wire.Topic(cl.ID, r.kind), r.payload, false, 0)
-	}
-	if kind == wire.UpStatus {
-		h.greet.welcome(cl.ID)
 	}
 	return pk, packets.CodeSuccessIgnore // acknowledge, but route and retain nothing
 }

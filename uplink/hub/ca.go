@@ -109,7 +109,7 @@ func makeKeys(dir string, names []string, now time.Time) error {
 			template.DNSNames = append(template.DNSNames, name)
 		}
 	}
-	files, err := serverFiles(ca, template, now)
+	files, err := serverFiles(ca, "hub", template, now)
 	if err != nil {
 		return err
 	}
@@ -153,8 +153,9 @@ func newAuthority(now time.Time, lifetime time.Duration) (*authority, error) {
 	return a, err
 }
 
-// serverFiles makes the server's key and certificate, for [keys.HubName] and the names of template. They live as long as their CA.
-func serverFiles(ca *authority, template *x509.Certificate, now time.Time) ([]keyFile, error) {
+// serverFiles makes a server's key and certificate, NAME.key and NAME.crt, for [keys.HubName] and the names of template. They live
+// as long as their CA.
+func serverFiles(ca *authority, name string, template *x509.Certificate, now time.Time) ([]keyFile, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -172,8 +173,8 @@ func serverFiles(ca *authority, template *x509.Certificate, now time.Time) ([]ke
 	if err != nil {
 		return nil, err
 	}
-	files, err := keyFiles(map[string]crypto.Signer{"hub.key": key})
-	return append(files, keyFile{"hub.crt", pemCertificate(der)}), err
+	files, err := keyFiles(map[string]crypto.Signer{name + ".key": key})
+	return append(files, keyFile{name + ".crt", pemCertificate(der)}), err
 }
 
 // spareFiles makes what takes over at the next rotation; ca-next.crt comes last.

@@ -61,6 +61,6 @@ func Certify(dir string, template *x509.Certificate, key crypto.PublicKey) ([]by
 
 // Accept runs the hub's accept loop on a listener.
 func Accept(ctx context.Context, h *Hub, l net.Listener) error {
-	f := &front{listener: l, tls: newServerTLS(h.server, h.ca), handshake: h.handshake, roster: h.roster, tally: h.tally, log: h.log, slots: make(chan struct{}, 1)}
+	f := &front{listener: l, tls: newServerTLS(h.server, h.ca, ""), handshake: h.handshake, roster: h.roster, tally: h.tally, log: h.log, slots: make(chan struct{}, 1)}
 	return f.run(ctx)
 }

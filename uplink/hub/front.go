@@ -26,7 +26,7 @@ type front struct {
 	listener  net.Listener
 	tls       *serverTLS
 	handshake time.Duration // for the handshake and the MQTT CONNECT together
-	broker    *broker
+	broker    *broker       // nil behind an external one: tls lets no device through then
 	roster    *presence.Roster
 	tally     *tally
 	issuer    enroll.Issuer
@@ -186,7 +186,8 @@ func (f *front) report(conn net.Conn, device string, end *refusal) {
 // serverTLS makes the TLS configuration of a connection by what its client asks for.
 type serverTLS struct{ enrol, mqtt *tls.Config }
 
-func newServerTLS(cert tls.Certificate, ca *authority) *serverTLS {
+// newServerTLS makes them for a hub that speaks MQTT itself, or whose devices are to speak it with an external broker.
+func newServerTLS(cert tls.Certificate, ca *authority, external string) *serverTLS {
 	base := &tls.Config{
 		MinVersion:   tls.VersionTLS13,
 		Certificates: []tls.Certificate{cert},
@@ -204,6 +205,10 @@ func newServerTLS(cert tls.Certificate, ca *authority) *serverTLS {
 	}
 	t.mqtt.VerifyConnection = func(cs tls.ConnectionState) error {
 		leaf := cs.PeerCertificates[0]
+		if external != "" {
+			// A refusal of the certificate makes the device renew it, and so learn where the broker is.
+			return refuse(RefusedElsewhere, "%q speaks MQTT with the hub and not with the broker at %s", leaf.Subject.CommonName, external)
+		}
 		// crypto/x509 takes a certificate without any extended key usage for one with all of them.
 		if len(leaf.ExtKeyUsage) == 0 {
 			return refuse(RefusedCertificate, "certificate %q is not for clients", leaf.Subject.CommonName)

@@ -19,9 +19,9 @@ const (
 
 // A greeter tells devices that the hub is there, what time it is, and how many they are.
 type greeter struct {
-	server *mqtt.Server
-	count  func() int // enrolled devices
-	every  time.Duration
+	tell  func(device string, kind wire.Kind, payload []byte) bool
+	count func() int // enrolled devices
+	every time.Duration
 
 	mu      sync.Mutex
 	devices int       // what count said
@@ -35,7 +35,7 @@ func (g *greeter) welcome(device string) {
 	if err != nil { // the hub's clock shows a year that nobody lives in
 		return
 	}
-	_ = g.server.Publish(wire.Topic(device, wire.DownWelcome), payload, false, 0)
+	_ = g.tell(device, wire.DownWelcome, payload)
 }
 
 // enrolled counts the devices, but not for each of a thousand that come back at once.

@@ -37,7 +37,10 @@ func newGreeter(t *testing.T, devices int) (g *greeter, cl *mqtt.Client, far net
 	near, far := net.Pipe()
 	t.Cleanup(func() { near.Close(); far.Close() })
 	cl = server.NewClient(near, "pipe", "porch", false)
-	return &greeter{server: server, count: func() int { return devices }, every: breath}, cl, far, heard
+	tell := func(device string, kind wire.Kind, payload []byte) bool {
+		return server.Publish(wire.Topic(device, kind), payload, false, 0) == nil
+	}
+	return &greeter{tell: tell, count: func() int { return devices }, every: breath}, cl, far, heard
 }
 
 func TestBusyHubTellsThatItLives(t *testing.T) {

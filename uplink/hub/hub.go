@@ -62,6 +62,7 @@ type Config struct {
 	Listen         string // host:port
 	MaxClipBytes   int64  // largest sealed clip taken, in bytes; default 512 MiB
 	MaxConnections int    // open connections at a time, enrolled or not; default 256
+	Broker         string // host:port of an external MQTT broker that devices and hub meet at; "": the hub is one itself
 	Metrics        string // file to keep the metrics in, for node_exporter's textfile collector; "" for none
 
 	Retention   store.Retention // how long clips are kept; default: for ever
@@ -90,6 +91,8 @@ func (c *Config) Validate() error {
 		return errors.New("hub: no folder given")
 	case c.Listen == "":
 		return errors.New("hub: no address to listen on given")
+	case c.Broker != "" && !validAddr(c.Broker):
+		return fmt.Errorf("hub: the broker %q is no HOST:PORT", c.Broker)
 	case c.MaxClipBytes < 1:
 		return fmt.Errorf("hub: largest clip of %d bytes", c.MaxClipBytes)
 	case c.MaxConnections < 1:
@@ -167,23 +170,32 @@ func (h *Hub) Run(ctx context.Context) (err error) {
 	h.addr = listener.Addr()
 
 	// What a device sent before the hub was told to stop is stored to its end.
-	broker, err := newBroker(newIngest(context.WithoutCancel(ctx), st, h.log), h)
-	if err != nil {
-		listener.Close()
-		return err
+	serve := &service{ingest: newIngest(context.WithoutCancel(ctx), st, h.log), roster: h.roster, tally: h.tally}
+	var broker *broker
+	var external *external
+	var present func(device string, kind wire.Kind, payload []byte) bool // false when the device is not there
+	if h.cfg.Broker != "" {
+		external = newExternal(h.cfg.Broker, h.ca, serve, h.log)
+		serve.tell, present = external.tell, external.tellPresent
+	} else {
+		if broker, err = newBroker(serve, h); err != nil {
+			listener.Close()
+			return err
+		}
+		defer broker.close()
+		serve.tell, present = broker.tell, broker.tell
 	}
-	defer broker.close()
-	orders := &orders{dir: h.cfg.Dir, key: h.receipt, log: h.log,
-		send: func(device string, jws []byte) bool { return broker.tell(device, wire.DownCommand, jws) }}
-	broker.hook.orders = orders
+	serve.greet = &greeter{tell: serve.tell, count: serve.ingest.devices, every: breath}
+	serve.orders = &orders{dir: h.cfg.Dir, key: h.receipt, log: h.log,
+		send: func(device string, jws []byte) bool { return present(device, wire.DownCommand, jws) }}
 	front := &front{
 		listener:  listener,
-		tls:       newServerTLS(h.server, h.ca),
+		tls:       newServerTLS(h.server, h.ca, h.cfg.Broker),
 		handshake: h.handshake,
 		broker:    broker,
 		roster:    h.roster,
 		tally:     h.tally,
-		issuer:    &issuer{ca: h.ca, store: st, tokens: tokensDir(h.cfg.Dir), receipt: h.receipt.Public().(ed25519.PublicKey), next: h.nextReceipt, log: h.log},
+		issuer:    &issuer{ca: h.ca, store: st, tokens: tokensDir(h.cfg.Dir), receipt: h.receipt.Public().(ed25519.PublicKey), next: h.nextReceipt, broker: h.cfg.Broker, log: h.log},
 		log:       h.log,
 		slots:     make(chan struct{}, h.cfg.MaxConnections),
 	}
@@ -194,10 +206,18 @@ func (h *Hub) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return front.run(ctx) })
 	g.Go(func() error { return w.run(ctx) })
 	g.Go(func() error { return h.retain(ctx, st, w.before) })
-	g.Go(func() error { return orders.run(ctx) })
+	g.Go(func() error { return serve.orders.run(ctx) })
+	if external != nil {
+		g.Go(func() error { return external.run(ctx) })
+	}
 	err = g.Wait()
 	w.write(false)
 	return err
+}
+
+func validAddr(addr string) bool {
+	host, port, err := net.SplitHostPort(addr)
+	return err == nil && host != "" && port != "" && len(addr) <= 300
 }
 
 func tokensDir(dir string) string { return filepath.Join(dir, "tokens") }

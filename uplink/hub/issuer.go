@@ -25,6 +25,7 @@ type issuer struct {
 	tokens  string
 	receipt ed25519.PublicKey
 	next    ed25519.PublicKey // receipt key of after the next rotation
+	broker  string            // host:port that devices are to speak MQTT with; "": this hub
 	log     *slog.Logger
 }
 
@@ -93,7 +94,7 @@ func (i *issuer) certify(device string, key *ecdsa.PublicKey, now time.Time, eve
 		return enroll.Response{}, err
 	}
 	i.log.Info(event, "device", device, "until", now.Add(DeviceLifetime).UTC().Format(time.RFC3339))
-	r := enroll.Response{Device: device, Certificate: cert, CA: i.ca.cert.Raw, ReceiptKey: i.receipt, NextReceiptKey: i.next}
+	r := enroll.Response{Device: device, Certificate: cert, CA: i.ca.cert.Raw, ReceiptKey: i.receipt, NextReceiptKey: i.next, MQTT: i.broker}
 	if i.ca.next != nil {
 		r.NextCA = i.ca.next.Raw
 	}

@@ -24,6 +24,7 @@ const (
 	RefusedUnknownDevice Refused = "device-unknown"        // the store has no such device
 	RefusedRevoked       Refused = "device-revoked"        // `nightjar-hub revoke`
 	RefusedTooMany       Refused = "too-many-connections"  // Config.MaxConnections
+	RefusedElsewhere     Refused = "broker-elsewhere"      // asks for MQTT here, and this hub is behind a broker
 	RefusedConnect       Refused = "connect-unfit"         // MQTT CONNECT that is not for this hub
 	RefusedTopic         Refused = "topic-forbidden"       // publish or subscribe outside the device's own topics
 	RefusedPacket        Refused = "packet-too-large"      // MQTT packet over the limit

@@ -83,7 +83,7 @@ func rotate(dir string, force bool, now time.Time, step func() error) error {
 	if !key.PublicKey.Equal(h.ca.next.PublicKey) {
 		return errors.New("ca-next.key is not the key of ca-next.crt")
 	}
-	files, err := serverFiles(&authority{cert: h.ca.next, key: key}, h.server.Leaf, now)
+	files, err := serverFiles(&authority{cert: h.ca.next, key: key}, "hub", h.server.Leaf, now)
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,9 @@ func Topic(device string, kind Kind) string { return Prefix + device + "/" + str
 // Filter returns the subscription to all that the hub says to a device.
 func Filter(device string) string { return Prefix + device + "/down/#" }
 
+// HubFilter is the subscription to all that devices say, for a hub that is itself a client of a broker.
+const HubFilter = Prefix + "+/up/#"
+
 // ParseTopic takes a topic apart; it knows the kinds above and no other. The device is a valid device id in form only.
 func ParseTopic(topic string) (device string, kind Kind, err error) {
 	rest, ok := strings.CutPrefix(topic, Prefix)
