@@ -22,7 +22,7 @@ func TestHubMoves(t *testing.T) {
 			b.down = down
 			var addrs []string
 			b.session.open = func(ctx context.Context, addr string) (net.Conn, error) {
-				addrs = append(addrs, addr)
+				b.set(func() { addrs = append(addrs, addr) })
 				return b.open(ctx, addr)
 			}
 			var cred atomic.Pointer[keys.Credential]
@@ -40,9 +40,11 @@ func TestHubMoves(t *testing.T) {
 			b.clip(1)
 			b.session.Reconnect()
 			time.Sleep(time.Second)
-			if last := addrs[len(addrs)-1]; last != "elsewhere:8883" || addrs[0] != "hub:8883" {
-				t.Errorf("connected to %v", slices.Compact(addrs))
-			}
+			b.set(func() {
+				if last := addrs[len(addrs)-1]; last != "elsewhere:8883" || addrs[0] != "hub:8883" {
+					t.Errorf("connected to %v", slices.Compact(addrs))
+				}
+			})
 			if st := b.session.Status(); !st.Connected || b.waiting() != 0 {
 				t.Errorf("status %+v, %d clips wait", st, b.waiting())
 			}

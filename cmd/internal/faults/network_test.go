@@ -5,6 +5,7 @@ package faults
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -65,8 +66,10 @@ func TestNetworkFlap(t *testing.T) {
 	r := newRow(t, "link flaps every 3 s", networkGoal)
 	s, p := behindProxy(t)
 	agent := s.startAgent(device, s.config(device, watched), nil)
+	want, flaps := int64(size(8, 100)), 0
 	gap, delivered := s.through(3*time.Minute, agent, func() {
-		for range size(8, 100) {
+		// The camera, which waits longer after each failure, is not there at every flap.
+		for ; p.cuts.Load() < want && flaps < 20*int(want); flaps++ {
 			time.Sleep(1500 * time.Millisecond)
 			p.deaf.Store(true)
 			p.cut()
@@ -74,35 +77,75 @@ func TestNetworkFlap(t *testing.T) {
 			p.deaf.Store(false)
 		}
 	})
-	r.measured("%d cuts, gap %d frames, %d of %d clips, %d bytes again a cut", p.cuts.Load(), gap, delivered, visits, resent(t, s, p))
+	r.measured("%d cuts in %d flaps, gap %d frames, %d of %d clips, %d bytes again a cut", p.cuts.Load(), flaps, gap, delivered, visits, resent(t, s, p))
+	if p.cuts.Load() < want {
+		t.Errorf("only %d cuts: they proved little", p.cuts.Load())
+	}
+}
+
+const (
+	freeze   = 40 * time.Second
+	maxFound = 15 * time.Second // until the camera leaves a connection that is frozen
+)
+
+var (
+	lost      = regexp.MustCompile(`(?m)^time=(\S+) level=WARN msg="no connection to the hub"`)
+	connected = regexp.MustCompile(`(?m)^time=\S+ level=INFO msg="connected to the hub"`)
+)
+
+// found returns how long after began the camera left its connection.
+func found(t *testing.T, agent *process, began time.Time) time.Duration {
+	t.Helper()
+	for _, m := range lost.FindAllStringSubmatch(agent.log(), -1) {
+		at, err := time.Parse(time.RFC3339, m[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		// What was heard last may have come at any moment before.
+		if took := at.Sub(began); took > -time.Second {
+			if took > maxFound {
+				t.Errorf("the camera left its frozen connection after %v", took)
+			}
+			if len(connected.FindAllString(agent.log(), -1)) < 2 {
+				t.Error("the camera did not come back")
+			}
+			return max(0, took)
+		}
+	}
+	t.Error("the camera never left its frozen connection")
+	return 0
 }
 
 func TestNetworkFrozen(t *testing.T) {
 	t.Parallel()
-	r := newRow(t, "frozen peer (proxy stops reading)", networkGoal)
+	r := newRow(t, "frozen peer (proxy stops reading)", "found within 15 s, "+networkGoal)
 	s, p := behindProxy(t)
 	agent := s.startAgent(device, s.config(device, watched), nil)
+	var began time.Time
 	gap, delivered := s.through(4*time.Minute, agent, func() {
 		await(t, time.Minute, "a clip to be under way", func() bool { return p.carried.Load() > 60<<10 })
+		began = time.Now()
 		p.frozen.Store(true)
-		time.Sleep(25 * time.Second)
+		time.Sleep(freeze)
 		p.frozen.Store(false)
 	})
-	r.measured("%d connections, gap %d frames, %d of %d clips, %d bytes again a cut", p.conns.Load(), gap, delivered, visits, resent(t, s, p))
+	r.measured("found after %.1f s, gap %d frames, %d of %d clips, %d bytes again", found(t, agent, began).Seconds(), gap, delivered, visits, resent(t, s, p))
 }
 
 func TestNetworkStoppedHub(t *testing.T) {
 	t.Parallel()
-	r := newRow(t, "frozen peer (SIGSTOP of the hub)", "gap <= 2 frames, every clip")
+	r := newRow(t, "frozen peer (SIGSTOP of the hub)", "found within 15 s, gap <= 2 frames, every clip")
 	s := newSite(t)
 	agent := s.startAgent(device, s.config(device, watched), nil)
+	var began time.Time
 	gap, delivered := s.through(4*time.Minute, agent, func() {
 		await(t, time.Minute, "a clip to arrive", func() bool { return strings.Contains(s.hub.log(), "record stored") })
+		began = time.Now()
 		syscall.Kill(s.hub.pid(), syscall.SIGSTOP)
-		time.Sleep(25 * time.Second)
+		time.Sleep(freeze)
 		syscall.Kill(s.hub.pid(), syscall.SIGCONT)
 	})
-	r.measured("gap %d frames, %d of %d clips", gap, delivered, visits)
+	r.measured("found after %.1f s, gap %d frames, %d of %d clips", found(t, agent, began).Seconds(), gap, delivered, visits)
 }
 
 func TestNetworkSlow(t *testing.T) {
