@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -147,7 +148,11 @@ func (c clip) details(owner []age.Identity) (seal.Details, error) {
 		return seal.Details{}, fmt.Errorf("details of %d bytes: too large", c.Details.Size)
 	}
 	var plain bytes.Buffer
-	if err := unseal(&plain, c.detailsPath(), c.Details, owner); err != nil {
+	err := unseal(&plain, c.detailsPath(), c.Details, owner)
+	if c.arriving != nil && errors.Is(err, fs.ErrNotExist) { // the hub has stored it since we looked
+		err = unseal(&plain, c.device.DetailsPath(c.ID), c.Details, owner)
+	}
+	if err != nil {
 		return seal.Details{}, err
 	}
 	d, err := seal.ParseDetails(&plain)

@@ -46,8 +46,11 @@ const hiddenToken = "enrolment token"
 // ParseToken reads a token, in either case. The error is [ErrTokenTypo].
 func ParseToken(word string) (Token, error) {
 	var t Token
-	word = strings.ToLower(strings.TrimSpace(word))
-	text, ok := strings.CutPrefix(word, tokenPrefix)
+	word = strings.TrimSpace(word)
+	if len(word) != len(tokenPrefix)+tokenEncoding.EncodedLen(tokenBytes) { // before ToLower, which makes a longer copy of noise
+		return t, ErrTokenTypo
+	}
+	text, ok := strings.CutPrefix(strings.ToLower(word), tokenPrefix)
 	if !ok || len(text) != tokenEncoding.EncodedLen(tokenBytes) {
 		return t, ErrTokenTypo
 	}

@@ -44,6 +44,9 @@ func TestDecide(t *testing.T) {
 	if got := (Config{Rules: []Rule{{Link: "*", Upload: Never}}}).Decide(Clip{}); got != Now {
 		t.Errorf("no link fits *: %s", got)
 	}
+	if got := (Config{Rules: []Rule{{Hours: "00:00-23:59", Upload: Never}}}).Decide(Clip{}); got != Now {
+		t.Errorf("a time that nobody knows fits hours: %s", got)
+	}
 }
 
 func TestHours(t *testing.T) {
