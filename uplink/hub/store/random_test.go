@@ -164,7 +164,7 @@ func (a *tale) look(t *testing.T, rest bool) (wrong []string) {
 // TestRandomCuts cuts the power of stores at random, as often as NIGHTJAR_CUTS says, with torn sectors and
 // pages, during recovery too.
 func TestRandomCuts(t *testing.T) {
-	want := 150
+	want := 60
 	if text := os.Getenv("NIGHTJAR_CUTS"); text != "" {
 		var err error
 		if want, err = strconv.Atoi(text); err != nil {
