@@ -74,14 +74,14 @@ deps-faults: deps-build
 	@.ci/install ip:iproute2 tc:iproute2 nft:nftables nsenter:util-linux strace:strace mkfs.ext4:e2fsprogs fusermount3:fuse3 \
 		losetup:mount mosquitto:mosquitto perl:perl
 
-faults: deps-faults ## the fault rigs with their figures and goals: kills, power cuts, networks, hostile peers (root; 6 minutes)
+faults: deps-faults ## the table of faults, each with its figure and goal: cuts, kills, cards, networks, peers (root; 10 minutes)
 	@.ci/faults
 
 faults-long: deps-faults ## the same at full size: every boundary, every cut (hours)
 	@NIGHTJAR_FAULTS=long .ci/faults
 
-mutants: deps-faults ## each defence removed in a copy of the tree, and the test that must go red
-	@.ci/mutants
+mutants: deps-faults ## each defence removed in a copy of the tree, and the test that goes red (root; NAMES=pattern)
+	@.ci/mutants "$(NAMES)"
 
 interop: deps-build ## the access list of docs/mosquitto in Debian's mosquitto: camera A cannot act as B
 	@.ci/install mosquitto:mosquitto
