@@ -191,6 +191,7 @@ const (
 
 // TestCard has a camera whose card fails for a while, and then does not.
 func TestCard(t *testing.T) {
+	t.Parallel()
 	for name, f := range map[string]fault{
 		"SD card full":             {write: syscall.ENOSPC, change: syscall.ENOSPC},
 		"SD card, EIO of writes":   {write: syscall.EIO},

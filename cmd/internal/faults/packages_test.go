@@ -67,8 +67,12 @@ func said(pattern string) func(*testing.T, string) string {
 }
 
 func proofs() []proof {
+	// The longest come first.
 	const cuts, cutsLong = 10_000, 900_000
 	return []proof{
+		{"leaks over 100,000 virtual events", "goroutines and descriptors flat, heap within 4 MiB", "./cmd/nightjar", "^TestEventsLeakNothing$",
+			"NIGHTJAR_EVENTS=100000", said(`\d+ events: .*`)},
+		{"10,000 provisions", "0 equal keys", "./cmd/internal/canary", "^TestProvisions$", "NIGHTJAR_PROVISIONS=10000", said(`\d+ provisions, .*`)},
 		{"power cut, in memory, spool", fmt.Sprintf(">= %d cuts at 512 B and 4 KiB: 0 lost, 0 corrupt", size(cuts, cutsLong)),
 			"./uplink/spool", "^(TestPowerCut|TestKillThenPowerCut)$", // the second makes half as many
 			fmt.Sprint("NIGHTJAR_CUTS=", size(cuts, cutsLong)*2/3), atLeast(size(cuts, cutsLong))},
@@ -88,7 +92,6 @@ func proofs() []proof {
 				}
 				return fmt.Sprintf("at most %.1f %% a second", most)
 			}},
-		{"10,000 provisions", "0 equal keys", "./cmd/internal/canary", "^TestProvisions$", "NIGHTJAR_PROVISIONS=10000", said(`\d+ provisions, .*`)},
 		{"canaries in logs, panics, dumps, reports", "0 hits", "./cmd/internal/canary", "^(TestNoSecretShows|TestPanickingProcess|TestMutantLeak)$", "",
 			func(_ *testing.T, log string) string {
 				return fmt.Sprintf("0 hits in %d tests, a mutant's leak found", strings.Count(log, "--- PASS: "))
@@ -102,13 +105,12 @@ func proofs() []proof {
 				}
 				return fmt.Sprintf("%d targets, %d inputs, 0 panics", targets, seeds)
 			}},
-		{"leaks over 100,000 virtual events", "goroutines and descriptors flat, heap within 4 MiB", "./cmd/nightjar", "^TestEventsLeakNothing$",
-			"NIGHTJAR_EVENTS=100000", said(`\d+ events: .*`)},
 	}
 }
 
 // TestPackages has the tests of other packages run beside the rigs.
 func TestPackages(t *testing.T) {
+	t.Parallel()
 	for _, p := range proofs() {
 		t.Run(strings.ReplaceAll(p.name, " ", "_"), func(t *testing.T) {
 			t.Parallel()
