@@ -23,6 +23,7 @@ type session struct {
 	reason atomic.Pointer[refusal] // why this side ended it; the first one counts
 	online atomic.Bool             // its CONNECT was taken
 	heard  func()                  // told of each sign of life, from then on
+	gone   chan struct{}           // closed when the broker is through with it
 }
 
 // Read tells that the device lives: a ping does so, and so does each piece of a chunk on a slow line.
@@ -45,6 +46,7 @@ func (s *session) end(r *refusal) {
 // another one or kept by the broker; all of it goes to ingest, and a PUBACK means no more than that.
 type broker struct {
 	server *mqtt.Server
+	seats  seats
 }
 
 func newBroker(serve *service, h *Hub) (*broker, error) {
@@ -64,15 +66,17 @@ func newBroker(serve *service, h *Hub) (*broker, error) {
 	limits.WildcardSubAvailable = 1 // wire.Filter
 	limits.SubIDAvailable = 0
 	limits.RetainAvailable = 1 // a will that asks for less than its status message is refused at CONNECT
-	b := &broker{server: mqtt.New(&mqtt.Options{
+	b := &broker{seats: seats{wait: h.seatWait, taken: map[string]*session{}}, server: mqtt.New(&mqtt.Options{
 		Capabilities: limits,
 		InlineClient: true, // through which replies are sent
 		// The library logs whole packets. What matters is logged here.
 		Logger:                 slog.New(slog.DiscardHandler),
 		SysTopicResendInterval: 24 * 3600, // nobody may read $SYS
 	})}
-	if err := b.server.AddHook(&hook{service: serve, allow: h.allow}, nil); err != nil {
-		return nil, fmt.Errorf("start broker: %w", err)
+	for _, hook := range append([]mqtt.Hook{&hook{service: serve, allow: h.allow, seats: &b.seats}}, h.hooks...) {
+		if err := b.server.AddHook(hook, nil); err != nil {
+			return nil, fmt.Errorf("start broker: %w", err)
+		}
 	}
 	if err := b.server.Serve(); err != nil {
 		return nil, fmt.Errorf("start broker: %w", err)
@@ -82,6 +86,7 @@ func newBroker(serve *service, h *Hub) (*broker, error) {
 
 // serve speaks MQTT with a device until the connection ends, and says why it did.
 func (b *broker) serve(s *session) *refusal {
+	defer b.seats.leave(s)
 	err := b.server.EstablishConnection("tls", s)
 	if r := s.reason.Load(); r != nil {
 		return r
@@ -92,8 +97,6 @@ func (b *broker) serve(s *session) *refusal {
 		return refuse(brokenOff, "device disconnected")
 	case errors.Is(err, packets.ErrPacketTooLarge):
 		return refuse(RefusedPacket, "packet of more than %d bytes", maxPacket)
-	case errors.Is(err, packets.ErrSessionTakenOver):
-		return refuse(brokenOff, "device connected again")
 	case errors.As(err, &code):
 		return refuse(RefusedProtocol, "%w", err)
 	}
@@ -122,6 +125,7 @@ type hook struct {
 	mqtt.HookBase
 	*service
 	allow func(device, topic string, write bool) bool
+	seats *seats
 }
 
 func (h *hook) ID() string { return "nightjar" }
@@ -152,6 +156,10 @@ func (h *hook) OnConnectAuthenticate(cl *mqtt.Client, pk packets.Packet) bool {
 	r := h.connect(s.device, cl.Properties.ProtocolVersion, pk.Connect)
 	if r != nil {
 		s.reason.CompareAndSwap(nil, r)
+		return false
+	}
+	if r := h.seats.take(s); r != nil {
+		s.end(r) // without a CONNACK: the only one that could be sent says that the device is not known
 		return false
 	}
 	if !s.online.Swap(true) {

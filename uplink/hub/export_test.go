@@ -10,6 +10,8 @@ import (
 	"net"
 	"time"
 
+	mqtt "github.com/mochi-mqtt/server/v2"
+
 	"github.com/nightjar-cam/nightjar/uplink/hub/presence"
 	"github.com/nightjar-cam/nightjar/uplink/hub/store"
 )
@@ -49,6 +51,12 @@ func Retain(r store.Retention) func(*Hub) { return func(h *Hub) { h.cfg.Retentio
 
 // ReceiptKey is what the hub signs receipts with.
 func ReceiptKey(h *Hub) ed25519.PrivateKey { return h.receipt }
+
+// SeatWait is how long a device's new connection waits for the end of its former one; 0 leaves that to the broker.
+func SeatWait(d time.Duration) func(*Hub) { return func(h *Hub) { h.seatWait = d } }
+
+// Hook has the broker ask a test's hook, too.
+func Hook(hook mqtt.Hook) func(*Hub) { return func(h *Hub) { h.hooks = append(h.hooks, hook) } }
 
 // Certify has the CA of the hub in dir sign any certificate.
 func Certify(dir string, template *x509.Certificate, key crypto.PublicKey) ([]byte, error) {

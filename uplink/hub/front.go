@@ -138,7 +138,7 @@ func (f *front) serve(ctx context.Context, conn net.Conn) {
 	expiry := time.AfterFunc(time.Until(leaf.NotAfter), func() { conn.Close() })
 	defer expiry.Stop()
 	device := leaf.Subject.CommonName
-	s := &session{Conn: tconn, device: device, heard: func() { f.roster.Heard(device, time.Now()) }}
+	s := &session{Conn: tconn, device: device, gone: make(chan struct{}), heard: func() { f.roster.Heard(device, time.Now()) }}
 	f.mu.Lock()
 	f.sessions[s] = struct{}{}
 	f.mu.Unlock()

@@ -36,6 +36,7 @@ import (
 	"path/filepath"
 	"time"
 
+	mqtt "github.com/mochi-mqtt/server/v2"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nightjar-cam/nightjar/uplink/hub/presence"
@@ -123,6 +124,8 @@ type Hub struct {
 	handshake time.Duration                               // handshakeTimeout; shorter in tests
 	packet    uint32                                      // maxPacket; tests see what happens without
 	pace      time.Duration                               // between two looks at revocations and presence
+	seatWait  time.Duration                               // seatWait; tests see what happens without
+	hooks     []mqtt.Hook                                 // of tests, beside the hub's own
 }
 
 // New reads the keys in cfg.Dir. The hub holds nothing open until it runs.
@@ -131,7 +134,7 @@ func New(cfg Config, log *slog.Logger) (*Hub, error) {
 		return nil, err
 	}
 	h := &Hub{cfg: cfg, log: log, ready: make(chan struct{}), roster: presence.New(cfg.SilentAfter), tally: newTally(),
-		allow: allowed, handshake: handshakeTimeout, packet: maxPacket, pace: time.Second}
+		allow: allowed, handshake: handshakeTimeout, packet: maxPacket, pace: time.Second, seatWait: seatWait}
 	if err := h.loadKeys(); err != nil {
 		return nil, err
 	}

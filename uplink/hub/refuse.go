@@ -25,6 +25,7 @@ const (
 	RefusedRevoked       Refused = "device-revoked"        // `nightjar-hub revoke`
 	RefusedTooMany       Refused = "too-many-connections"  // Config.MaxConnections
 	RefusedElsewhere     Refused = "broker-elsewhere"      // asks for MQTT here, and this hub is behind a broker
+	RefusedBusy          Refused = "device-busy"           // its former connection is not through with its last message
 	RefusedConnect       Refused = "connect-unfit"         // MQTT CONNECT that is not for this hub
 	RefusedTopic         Refused = "topic-forbidden"       // publish or subscribe outside the device's own topics
 	RefusedPacket        Refused = "packet-too-large"      // MQTT packet over the limit
