@@ -3,6 +3,7 @@
 package hub_test
 
 import (
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,21 +15,29 @@ import (
 	"github.com/nightjar-cam/nightjar/uplink/wire"
 )
 
-// A slow hook holds up the goroutine of the first connection that ends, where the broker has made up its mind to clear away
-// under the device's name.
+// A slow hook holds up the goroutine of the first connection that ends, at one of two places: before its will is sent, or where
+// the broker has made up its mind to clear away under the device's name.
 type slow struct {
 	mqtt.HookBase
-	once sync.Once
-	at   chan struct{} // closed when one is held up
-	on   chan struct{} // lets it go
+	where byte
+	once  sync.Once
+	at    chan struct{} // closed when one is held up
+	on    chan struct{} // lets it go
 }
 
-func newSlow() *slow { return &slow{at: make(chan struct{}), on: make(chan struct{})} }
+func newSlow(where byte) *slow {
+	return &slow{where: where, at: make(chan struct{}), on: make(chan struct{})}
+}
 
-func (s *slow) ID() string           { return "slow" }
-func (s *slow) Provides(b byte) bool { return b == mqtt.OnUnsubscribed }
+func (s *slow) ID() string                                  { return "slow" }
+func (s *slow) Provides(b byte) bool                        { return b == s.where }
+func (s *slow) OnUnsubscribed(*mqtt.Client, packets.Packet) { s.hold() }
+func (s *slow) OnWill(_ *mqtt.Client, will mqtt.Will) (mqtt.Will, error) {
+	s.hold()
+	return will, nil
+}
 
-func (s *slow) OnUnsubscribed(*mqtt.Client, packets.Packet) {
+func (s *slow) hold() {
 	first := false
 	s.once.Do(func() { first = true })
 	if first {
@@ -37,12 +46,16 @@ func (s *slow) OnUnsubscribed(*mqtt.Client, packets.Packet) {
 	}
 }
 
-// comeBack has a device come back while its former connection is being cleared away, which takes until it is through with that,
-// or 2 s longer. It tells whether the hub is heard on the new connection.
-func comeBack(t *testing.T, wait time.Duration) (heard bool) {
-	slow := newSlow()
+// comeBack has a device come back while its former connection is held up at its end: until the new one is taken, or for 2 s. It
+// tells whether the hub is heard on the new connection, and whether it takes the device for online.
+func comeBack(t *testing.T, where byte, wait time.Duration) (heard, online bool) {
+	slow := newSlow(where)
 	s := newSite(t, hub.SeatWait(wait), hub.Hook(slow))
-	former := s.connect(t)
+	former := dial(t, s.Addr, s.tls, "porch")
+	former.connect(func(pk *packets.Packet) {
+		pk.Connect.WillFlag, pk.Connect.WillTopic, pk.Connect.WillPayload = true, wire.Topic("porch", wire.UpStatus), status(t, wire.Offline)
+	})
+	former.subscribe(wire.Filter("porch"))
 	former.ping() // it is subscribed
 	former.conn.Close()
 	<-slow.at
@@ -54,6 +67,10 @@ func comeBack(t *testing.T, wait time.Duration) (heard bool) {
 	select {
 	case connack = <-again.in:
 		again.publishes(packets.Pingresp)
+		if where == mqtt.OnWill {
+			again.publish(wire.Topic("porch", wire.UpStatus), status(t, wire.Online), 1)
+			again.publishes(packets.Puback)
+		}
 	case <-time.After(2 * time.Second):
 	}
 	close(slow.on)
@@ -65,20 +82,28 @@ func comeBack(t *testing.T, wait time.Duration) (heard bool) {
 	if connack.FixedHeader.Type != packets.Connack || connack.ReasonCode != 0 {
 		t.Fatalf("no CONNACK but %+v", connack.FixedHeader)
 	}
-	if wait == 0 {
-		return again.welcomed(time.Second)
+	if wait != 0 {
+		heard = again.welcomed(patience)
+	} else if where == mqtt.OnUnsubscribed {
+		heard = again.welcomed(time.Second)
 	}
-	return again.welcomed(patience)
+	log := s.Log.Written()
+	return heard, strings.LastIndex(log, "device is online") > strings.LastIndex(log, "device is offline")
+}
+
+func status(t *testing.T, state wire.State) []byte {
+	t.Helper()
+	b, err := wire.Status{State: state, Release: "test", Boot: "1"}.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // welcomed says that the camera is there, and tells whether the hub answers that with a welcome.
 func (c *client) welcomed(within time.Duration) bool {
 	c.t.Helper()
-	status, err := wire.Status{State: wire.Online, Release: "test", Boot: "1"}.Marshal()
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	c.publish(wire.Topic(c.device, wire.UpStatus), status, 1)
+	c.publish(wire.Topic(c.device, wire.UpStatus), status(c.t, wire.Online), 1)
 	for late := time.After(within); ; {
 		select {
 		case pk, open := <-c.in:
@@ -94,22 +119,32 @@ func (c *client) welcomed(within time.Duration) bool {
 	}
 }
 
-func TestDeviceThatComesBackIsHeard(t *testing.T) {
-	if !comeBack(t, 30*time.Second) {
-		t.Error("the hub says nothing on the new connection")
+func TestDeviceThatComesBack(t *testing.T) {
+	for name, where := range ends {
+		t.Run(name, func(t *testing.T) {
+			if heard, online := comeBack(t, where, 30*time.Second); !heard || !online {
+				t.Errorf("the hub is heard on the new connection: %v, takes the device for online: %v", heard, online)
+			}
+		})
 	}
 }
 
-// Without the wait the broker lets the former connection remove the new one.
-func TestMutantDeviceThatComesBackIsNotHeard(t *testing.T) {
-	if comeBack(t, 0) {
+// ends are where a former connection may be held up.
+var ends = map[string]byte{"before its will": mqtt.OnWill, "clearing away": mqtt.OnUnsubscribed}
+
+// Without the wait the former connection removes the new one from the broker, or has the last word on whether the device is there.
+func TestMutantDeviceThatComesBack(t *testing.T) {
+	if heard, _ := comeBack(t, mqtt.OnUnsubscribed, 0); heard {
 		t.Error("the hub is heard without the wait: the test above proves nothing")
+	}
+	if _, online := comeBack(t, mqtt.OnWill, 0); online {
+		t.Error("the device is taken for online without the wait: the test above proves nothing")
 	}
 }
 
 // A device whose former connection does not end is turned away, and let in when that has ended.
 func TestSeatIsTaken(t *testing.T) {
-	slow := newSlow()
+	slow := newSlow(mqtt.OnUnsubscribed)
 	s := newSite(t, hub.SeatWait(100*time.Millisecond), hub.Hook(slow))
 	s.connect(t).conn.Close()
 	<-slow.at
