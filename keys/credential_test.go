@@ -99,6 +99,7 @@ func TestCredentialRoundTrip(t *testing.T) {
 		t.Errorf("before enrolment: %v", err)
 	}
 	want := newHub(t).credential(t)
+	want.MQTT = "broker.lan:8883"
 	if err := s.SaveCredential(want); err != nil {
 		t.Fatal(err)
 	}

@@ -42,10 +42,13 @@ func hubCommand() cli.Command {
 						return err
 					}
 					if asJSON {
-						return env.JSON(map[string]string{"hub": c.Hub, "device": c.Device})
+						return env.JSON(map[string]string{"hub": c.Hub, "broker": c.Broker(), "device": c.Device})
 					}
-					_, err = fmt.Fprintln(env.Stdout, c.Hub)
-					return err
+					fmt.Fprintln(env.Stdout, c.Hub)
+					if c.MQTT != "" {
+						fmt.Fprintln(env.Stdout, "broker "+c.MQTT)
+					}
+					return nil
 				},
 			},
 			{

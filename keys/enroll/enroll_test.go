@@ -224,6 +224,7 @@ func TestAnswersThatDoNotFit(t *testing.T) {
 			}
 			r.Certificate = foreign.device(t, "front-door", leaf.PublicKey)
 		},
+		"broker":      func(r *Response) { r.MQTT = "broker.lan" },
 		"receipt key": func(r *Response) { r.ReceiptKey = r.ReceiptKey[1:] },
 	} {
 		issuer := &issuer{t: t, ca: ca, change: change}

@@ -44,7 +44,9 @@ func renewals(t *testing.T, server *tls.Config, issuer Issuer) listener {
 func TestRenew(t *testing.T) {
 	ca, issuer, old, identity := enrolled(t)
 	next := newAuthority(t)
-	issuer.change = func(r *Response) { r.NextCA, r.NextReceiptKey = next.cert.Raw, receiptKey }
+	issuer.change = func(r *Response) {
+		r.NextCA, r.NextReceiptKey, r.MQTT = next.cert.Raw, receiptKey, "broker.lan:8883"
+	}
 	hub := renewals(t, ca.server(t), issuer)
 	old.Hub = hub.addr
 	got, err := Renew(t.Context(), old, identity)
@@ -52,6 +54,9 @@ func TestRenew(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := got.TLS.PrivateKey.(*ecdsa.PrivateKey)
+	if got.Broker() != "broker.lan:8883" || old.Broker() != old.Hub {
+		t.Errorf("speaks MQTT with %q, before with %q", got.Broker(), old.Broker())
+	}
 	if got.Device != old.Device || got.Hub != old.Hub || key.Equal(old.TLS.PrivateKey) || !key.PublicKey.Equal(got.TLS.Leaf.PublicKey) {
 		t.Errorf("renewed %v, the same key: %t", got, key.Equal(old.TLS.PrivateKey))
 	}

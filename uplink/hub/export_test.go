@@ -34,6 +34,12 @@ func AnyPacket(h *Hub) { h.packet = 256 << 20 }
 // Impatient shortens the time for a handshake.
 func Impatient(h *Hub) { h.handshake = 100 * time.Millisecond }
 
+// BehindBroker has the hub meet its devices at a broker.
+func BehindBroker(addr string) func(*Hub) { return func(h *Hub) { h.cfg.Broker = addr } }
+
+// Bounded ends a connection that begins a packet that is too large.
+func Bounded(c net.Conn) net.Conn { return &bounded{Conn: c} }
+
 // NeverLook takes the regular look at revocations and presence away.
 func NeverLook(h *Hub) { h.pace = 24 * time.Hour }
 

@@ -152,7 +152,7 @@ func (e *external) connect(ctx context.Context) (worked bool, err error) {
 	if t, ok := subscribed.(*mqtt.SubscribeToken); ok && t.Result()[wire.HubFilter] > 1 {
 		return false, fmt.Errorf("subscribe: the broker's access list does not let %s hear devices: see docs/mosquitto", ClientName)
 	}
-	e.log.Info("connected to the broker", "broker", e.addr)
+	e.log.Info("connected to the broker", "code", "broker-reached", "broker", e.addr)
 	select {
 	case err := <-lost:
 		return true, err
@@ -234,8 +234,8 @@ func (e *external) work(ctx context.Context, lane <-chan mqtt.Message) error {
 // take takes one message. There is no session here to end: a message that is refused has no answer.
 func (e *external) take(m mqtt.Message) {
 	device, kind, _ := wire.ParseTopic(m.Topic())
-	r := e.serve.revoked(device)
-	if r == nil && !e.present(device) && !e.serve.ingest.known(device) {
+	var r *refusal
+	if !e.present(device) && !e.serve.ingest.known(device) {
 		r = refuse(RefusedUnknownDevice, "device %s is not enrolled here (any more)", device)
 	}
 	if r == nil {
