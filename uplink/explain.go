@@ -15,7 +15,7 @@ import (
 var remedies = []struct{ sign, remedy string }{
 	{"certificate required", "the hub asks for a certificate: run `nightjar enroll`"},
 	{"expired certificate", "the hub says that this camera's certificate has expired: the agent renews it within a minute; if this stays, check the hub's clock, or run `nightjar enroll` with a new token"},
-	{"bad certificate", "the hub refuses this camera's certificate: run `nightjar enroll` with a new token"},
+	{"bad certificate", "the hub refuses this camera's certificate: the agent asks for a new one within a minute; if this stays, run `nightjar enroll` with a new token"},
 	{"unknown certificate authority", "the hub does not know this camera's CA: is it another hub? If its CA was rotated, the agent renews within a minute; if not, run `nightjar enroll` with a token of this one"},
 	{"protocol version", "the other side does not speak TLS 1.3: is it a Nightjar hub?"},
 	{"first record does not look like a TLS handshake", "the other side does not speak TLS: is the port right?"},

@@ -27,6 +27,7 @@ var checks = []check{
 	{"disk-space", checkDisk},
 	{"clock-sane", checkClock},
 	{"port-answers", checkPort},
+	{"broker-reached", checkBroker},
 	{"index-consistent", checkIndex},
 	{"cameras-heard", checkHeard},
 	{"chains-whole", checkChains},
@@ -154,6 +155,21 @@ func checkPort(ctx context.Context, dir string) doctor.Finding {
 		return doctor.Bad("look at the hub's log, and for a firewall", "%v", err)
 	}
 	return doctor.Good("the hub answers on %s", s.Addr)
+}
+
+func checkBroker(_ context.Context, dir string) doctor.Finding {
+	s, err := hub.ReadStatus(dir)
+	switch {
+	case err != nil:
+		return unread(err)
+	case !s.Running:
+		return doctor.Skipped("the hub does not run")
+	case s.Broker == nil:
+		return doctor.Skipped("the hub is its own broker")
+	case !s.Broker.Connected:
+		return doctor.Bad("see that the broker runs; after a rotation, run `nightjar-hub broker certificate` again", "%s: %s", s.Broker.Addr, s.Broker.Trouble)
+	}
+	return doctor.Good("subscribed at %s", s.Broker.Addr)
 }
 
 func checkIndex(ctx context.Context, dir string) doctor.Finding {

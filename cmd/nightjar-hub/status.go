@@ -120,6 +120,11 @@ func describeStatus(out io.Writer, s hubStatus) error {
 	} else {
 		fmt.Fprintf(out, "not running, last heard of %s\n", s.Updated.UTC().Format(minute))
 	}
+	if b := s.Broker; b != nil && b.Connected {
+		fmt.Fprintf(out, "broker: %s, connected\n", b.Addr)
+	} else if b != nil {
+		fmt.Fprintf(out, "broker: %s, not connected: %s\n", b.Addr, cli.Printable(b.Trouble))
+	}
 	fmt.Fprintf(out, "disk: %s of %s free\n", size(s.DiskFree), size(s.DiskTotal))
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "CAMERA\tSTATE\tHEARD\tCLIPS\tBYTES")

@@ -53,13 +53,14 @@ type external struct {
 	lanes [workers]chan mqtt.Message
 	seed  maphash.Seed
 
-	mu     sync.Mutex
-	client mqtt.Client     // nil: not connected
-	online map[string]bool // devices that the broker has a session with, as far as they said
+	mu      sync.Mutex
+	client  mqtt.Client     // nil: not connected
+	online  map[string]bool // devices that the broker has a session with, as far as they said
+	trouble error           // why the hub hears nothing; nil: it is subscribed
 }
 
 func newExternal(addr string, ca *authority, serve *service, log *slog.Logger) *external {
-	e := &external{addr: addr, ca: ca, serve: serve, log: log, seed: maphash.MakeSeed(), online: map[string]bool{}}
+	e := &external{addr: addr, ca: ca, serve: serve, log: log, seed: maphash.MakeSeed(), online: map[string]bool{}, trouble: errors.New("not connected yet")}
 	for i := range e.lanes {
 		e.lanes[i] = make(chan mqtt.Message, queued)
 	}
@@ -80,6 +81,9 @@ func (e *external) run(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return nil
 			}
+			e.mu.Lock()
+			e.trouble = err
+			e.mu.Unlock()
 			if worked {
 				pause, last = firstPause, ""
 			}
@@ -152,6 +156,9 @@ func (e *external) connect(ctx context.Context) (worked bool, err error) {
 	if t, ok := subscribed.(*mqtt.SubscribeToken); ok && t.Result()[wire.HubFilter] > 1 {
 		return false, fmt.Errorf("subscribe: the broker's access list does not let %s hear devices: see docs/mosquitto", ClientName)
 	}
+	e.mu.Lock()
+	e.trouble = nil
+	e.mu.Unlock()
 	e.log.Info("connected to the broker", "code", "broker-reached", "broker", e.addr)
 	select {
 	case err := <-lost:
@@ -276,6 +283,17 @@ func (e *external) leave() {
 		e.serve.roster.Gone(device)
 	}
 	clear(e.online)
+}
+
+// status may be called from any goroutine.
+func (e *external) status() *BrokerStatus {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := &BrokerStatus{Addr: e.addr, Connected: e.trouble == nil}
+	if e.trouble != nil {
+		s.Trouble = e.trouble.Error()
+	}
+	return s
 }
 
 // live tells the roster each second who is there.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
@@ -99,7 +100,11 @@ func TestExternalBroker(t *testing.T) {
 	c.subscribe(wire.Filter("porch"))
 	status(t, c, wire.Online)
 	c.reply(wire.DownWelcome)
-	awaitStatus(t, s.Hub, connected)
+	awaitStatus(t, s.Hub, func(s hub.Status) bool { return connected(s) && s.Broker.Connected && s.Broker.Addr == broker })
+	if _, err := hub.NewOrder(s.Dir, "porch", "status", nil, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	c.reply(wire.DownCommand)
 	// Large enough that a chunk out of order would show.
 	c.send(s.cam.Clip(blob(2<<20, 1), blob(100, 2)))
 	s.wantStored(t, "porch", 1, 1)
@@ -163,10 +168,13 @@ func TestExternalBrokerForeign(t *testing.T) {
 	}
 	other := hubtest.Start(t)
 	serveBroker(t, other, l)
-	h := hubtest.Start(t, hub.BehindBroker(l.Addr().String()))
+	h := hubtest.Start(t, hub.LookOften, hub.BehindBroker(l.Addr().String()))
 	if m := h.Log.Await(t, "broker-lost"); !strings.Contains(m.Error, "broker certificate") {
 		t.Errorf("says %q", m.Error)
 	}
+	awaitStatus(t, h, func(s hub.Status) bool {
+		return !s.Broker.Connected && strings.Contains(s.Broker.Trouble, "broker certificate")
+	})
 	if h.Log.Count("broker-reached") > 0 {
 		t.Error("it trusts a foreign broker")
 	}

@@ -133,6 +133,9 @@ func (f *front) serve(ctx context.Context, conn net.Conn) {
 		}
 		return
 	}
+	if f.broker == nil { // tls has refused it
+		return
+	}
 	leaf := state.PeerCertificates[0]
 	// A certificate counts for as long as it is valid, not for as long as the connection holds.
 	expiry := time.AfterFunc(time.Until(leaf.NotAfter), func() { conn.Close() })

@@ -120,6 +120,8 @@ type Hub struct {
 	roster *presence.Roster
 	tally  *tally
 
+	external *external // Run makes it; nil: the hub is the broker
+
 	allow     func(device, topic string, write bool) bool // the access rule; tests see what happens without
 	handshake time.Duration                               // handshakeTimeout; shorter in tests
 	packet    uint32                                      // maxPacket; tests see what happens without
@@ -175,11 +177,10 @@ func (h *Hub) Run(ctx context.Context) (err error) {
 	// What a device sent before the hub was told to stop is stored to its end.
 	serve := &service{ingest: newIngest(context.WithoutCancel(ctx), st, h.log), roster: h.roster, tally: h.tally}
 	var broker *broker
-	var external *external
 	var present func(device string, kind wire.Kind, payload []byte) bool // false when the device is not there
 	if h.cfg.Broker != "" {
-		external = newExternal(h.cfg.Broker, h.ca, serve, h.log)
-		serve.tell, present = external.tell, external.tellPresent
+		h.external = newExternal(h.cfg.Broker, h.ca, serve, h.log)
+		serve.tell, present = h.external.tell, h.external.tellPresent
 	} else {
 		if broker, err = newBroker(serve, h); err != nil {
 			listener.Close()
@@ -210,8 +211,8 @@ func (h *Hub) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return w.run(ctx) })
 	g.Go(func() error { return h.retain(ctx, st, w.before) })
 	g.Go(func() error { return serve.orders.run(ctx) })
-	if external != nil {
-		g.Go(func() error { return external.run(ctx) })
+	if h.external != nil {
+		g.Go(func() error { return h.external.run(ctx) })
 	}
 	err = g.Wait()
 	w.write(false)

@@ -33,16 +33,24 @@ type Status struct {
 	Addr         string              `json:"addr"` // that it listens on
 	Started      time.Time           `json:"started"`
 	Updated      time.Time           `json:"updated"`
-	Connections  int                 `json:"connections"` // open now, enrolled or not
-	Refused      map[Refused]float64 `json:"refused"`     // connections, by code
-	Receipts     int64               `json:"receipts"`    // given, again ones too
-	Clips        int64               `json:"clips"`       // stored
-	Bytes        int64               `json:"bytes"`       // of those clips
+	Connections  int                 `json:"connections"`      // open now, enrolled or not
+	Broker       *BrokerStatus       `json:"broker,omitempty"` // nil: the hub is its own
+	Refused      map[Refused]float64 `json:"refused"`          // connections, by code
+	Receipts     int64               `json:"receipts"`         // given, again ones too
+	Clips        int64               `json:"clips"`            // stored
+	Bytes        int64               `json:"bytes"`            // of those clips
 	StoreCalls   int64               `json:"store_calls"`
 	StoreSeconds float64             `json:"store_seconds"` // spent in those
 	DiskFree     int64               `json:"disk_free"`     // bytes of the folder's file system
 	DiskTotal    int64               `json:"disk_total"`
 	Cameras      []presence.Camera   `json:"cameras"`
+}
+
+// A BrokerStatus is about the external broker that the hub is a client of.
+type BrokerStatus struct {
+	Addr      string `json:"addr"`
+	Connected bool   `json:"connected"`         // and subscribed
+	Trouble   string `json:"trouble,omitempty"` // why not
 }
 
 // ReadStatus returns what the hub in dir told last. Running is false when that hub ended, was killed, or
@@ -126,7 +134,7 @@ func (s Status) metrics() []metrics.Family {
 		up = 1
 	}
 	const p = "nightjar_hub_"
-	return []metrics.Family{
+	families := []metrics.Family{
 		metrics.One(p+"up", "1 while the hub runs, 0 once it ended in good order; when killed, the file grows old.", metrics.Gauge, up),
 		metrics.One(p+"start_time_seconds", "When the hub started, in seconds since 1970.", metrics.Gauge, float64(s.Started.UnixMilli())/1000),
 		metrics.One(p+"connections", "Open connections, enrolled or not.", metrics.Gauge, float64(s.Connections)),
@@ -142,6 +150,14 @@ func (s Status) metrics() []metrics.Family {
 		metrics.One(p+"disk_free_bytes", "Free bytes of the file system of the hub's folder.", metrics.Gauge, float64(s.DiskFree)),
 		metrics.One(p+"disk_size_bytes", "Bytes of the file system of the hub's folder.", metrics.Gauge, float64(s.DiskTotal)),
 	}
+	if s.Broker != nil {
+		connected := 0.0
+		if s.Broker.Connected {
+			connected = 1
+		}
+		families = append(families, metrics.One(p+"broker_connected", "1 while the hub is subscribed at the external broker.", metrics.Gauge, connected))
+	}
+	return families
 }
 
 // DiskSpace returns the free and the total bytes of the file system that path lies on, free as an ordinary

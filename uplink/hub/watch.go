@@ -95,6 +95,9 @@ func (w *watch) write(running bool) {
 		Connections: len(w.front.slots), Cameras: w.hub.roster.Cameras(),
 	}
 	w.hub.tally.fill(&s)
+	if w.hub.external != nil {
+		s.Broker = w.hub.external.status()
+	}
 	s.Clips, s.Bytes = w.store.Stored()
 	var err error
 	if s.DiskFree, s.DiskTotal, err = DiskSpace(w.hub.cfg.Dir); err == nil {

@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"bufio"
 	"crypto/tls"
 	"net"
 	"os"
@@ -203,6 +204,15 @@ func (b *brokered) impersonated() (heard, taken, genuine int64) {
 func (im impostor) oneByOne(t *testing.T) net.Conn {
 	t.Helper()
 	victim := "nightjar/v1/" + im.victim + "/"
+	for _, topic := range []string{victim + "up/status", victim + "down/receipt"} {
+		conn, err := im.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Write(packet(mqttConnect<<4, mqttString("MQTT"), []byte{4, 2 | 4, 0, 60}, mqttString(im.own), mqttString(topic), mqttString(forgedText)))
+		hears(conn, bufio.NewReader(conn), mqttConnack, 5*time.Second)
+		conn.Close() // without a good-bye: its will is done, if anything lets it
+	}
 	for _, id := range []string{im.victim, "nightjar.hub", im.own + "/", im.own + "#", "", im.own} {
 		conn, in := im.session(id)
 		if conn == nil {
