@@ -119,6 +119,28 @@ func TestMosquittoRevoked(t *testing.T) {
 	}
 }
 
+// TestMosquittoRotation rotates the hub's keys. The camera's certificate is of the former CA until it renews, and of the new one then.
+func TestMosquittoRotation(t *testing.T) {
+	t.Parallel()
+	r := newRow(t, "the hub's CA rotates behind mosquitto", "every clip, without a hand on the camera")
+	b := newBrokered(t, r)
+	b.drain(device)
+	b.run("nightjar-hub", "ca", "rotate", "--dir", b.path("hub"))
+	b.run("nightjar-hub", "broker", "certificate", "--dir", b.path("hub"), "--out", b.path("broker"))
+	b.hub.stop(t)
+	b.mosquitto.stop(t)
+	b.startMosquitto()
+	b.startHub()
+	b.drain(device)
+	b.run("nightjar", "renew", "--state", b.path(device))
+	b.drain(device)
+	promised, wrong := b.verify(device)
+	r.measured("%d of %d clips", promised-wrong, promised)
+	if promised < 3*visits {
+		t.Errorf("%d clips were recorded", promised)
+	}
+}
+
 // A camera that was enrolled while the hub spoke MQTT itself finds the broker.
 func TestMosquittoComesLater(t *testing.T) {
 	t.Parallel()
