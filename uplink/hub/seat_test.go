@@ -53,7 +53,7 @@ func comeBack(t *testing.T, where byte, wait time.Duration) (heard, online bool)
 	s := newSite(t, hub.SeatWait(wait), hub.Hook(slow))
 	former := dial(t, s.Addr, s.tls, "porch")
 	former.connect(func(pk *packets.Packet) {
-		pk.Connect.WillFlag, pk.Connect.WillTopic, pk.Connect.WillPayload = true, wire.Topic("porch", wire.UpStatus), status(t, wire.Offline)
+		pk.Connect.WillFlag, pk.Connect.WillTopic, pk.Connect.WillPayload = true, wire.Topic("porch", wire.UpStatus), statusOf(t, wire.Offline)
 	})
 	former.subscribe(wire.Filter("porch"))
 	former.ping() // it is subscribed
@@ -68,7 +68,7 @@ func comeBack(t *testing.T, where byte, wait time.Duration) (heard, online bool)
 	case connack = <-again.in:
 		again.publishes(packets.Pingresp)
 		if where == mqtt.OnWill {
-			again.publish(wire.Topic("porch", wire.UpStatus), status(t, wire.Online), 1)
+			again.publish(wire.Topic("porch", wire.UpStatus), statusOf(t, wire.Online), 1)
 			again.publishes(packets.Puback)
 		}
 	case <-time.After(2 * time.Second):
@@ -91,7 +91,7 @@ func comeBack(t *testing.T, where byte, wait time.Duration) (heard, online bool)
 	return heard, strings.LastIndex(log, "device is online") > strings.LastIndex(log, "device is offline")
 }
 
-func status(t *testing.T, state wire.State) []byte {
+func statusOf(t *testing.T, state wire.State) []byte {
 	t.Helper()
 	b, err := wire.Status{State: state, Release: "test", Boot: "1"}.Marshal()
 	if err != nil {
@@ -103,7 +103,7 @@ func status(t *testing.T, state wire.State) []byte {
 // welcomed says that the camera is there, and tells whether the hub answers that with a welcome.
 func (c *client) welcomed(within time.Duration) bool {
 	c.t.Helper()
-	c.publish(wire.Topic(c.device, wire.UpStatus), status(c.t, wire.Online), 1)
+	c.publish(wire.Topic(c.device, wire.UpStatus), statusOf(c.t, wire.Online), 1)
 	for late := time.After(within); ; {
 		select {
 		case pk, open := <-c.in:
