@@ -2,6 +2,8 @@
 
 package motion
 
+import "fmt"
+
 // Levels of a Cell.
 const (
 	CellQuiet  = levelNone
@@ -33,6 +35,18 @@ func (d *Detector) Cells(cells []Cell) []Cell {
 		})
 	}
 	return cells
+}
+
+// SetHabits sets how busy each block is by habit, row by row as [Detector.Cells] tells it: what a detector for pictures of this
+// size learnt before the program was restarted. It copies the habits. The error says that there are more or fewer than blocks.
+func (d *Detector) SetHabits(habits []uint8) error {
+	if len(habits) != len(d.blocks) {
+		return fmt.Errorf("motion detector: habits of %d blocks, and the picture has %d", len(habits), len(d.blocks))
+	}
+	for i, h := range habits {
+		d.blocks[i].habit = uint16(h)
+	}
+	return nil
 }
 
 // ResetBusy forgets which blocks were busy: the tree was cut, the flag was taken in.
