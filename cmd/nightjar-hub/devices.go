@@ -22,6 +22,8 @@ type device struct {
 	Enrolled time.Time  `json:"enrolled"`
 	Records  int        `json:"records"`
 	Revoked  *time.Time `json:"revoked,omitempty"`
+
+	Unclaimed bool `json:"unclaimed,omitempty"` // it was reset; Revoked says when
 }
 
 func devicesCommand() cli.Command {
@@ -53,7 +55,11 @@ func devicesCommand() cli.Command {
 			for _, d := range rows {
 				fmt.Fprintf(w, "%s\t%s\t%d\t%s", d.ID, d.Enrolled.UTC().Format("2006-01-02 15:04Z"), d.Records, d.Identity)
 				if d.Revoked != nil {
-					fmt.Fprintf(w, "\trevoked %s", d.Revoked.UTC().Format("2006-01-02 15:04Z"))
+					what := "revoked"
+					if d.Unclaimed {
+						what = "unclaimed"
+					}
+					fmt.Fprintf(w, "\t%s %s", what, d.Revoked.UTC().Format("2006-01-02 15:04Z"))
 				}
 				fmt.Fprintln(w)
 			}
@@ -77,7 +83,8 @@ func listDevices(dir string) ([]device, error) {
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, device{d.ID, d.Name, keys.Fingerprint(d.Identity), d.Enrolled, n, since(d.Revoked())})
+		r, revoked := d.Revoked()
+		rows = append(rows, device{d.ID, d.Name, keys.Fingerprint(d.Identity), d.Enrolled, n, since(r, revoked), r.Unclaimed})
 	}
 	return rows, nil
 }

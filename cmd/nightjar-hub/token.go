@@ -41,7 +41,9 @@ camera again.`,
 				return cli.Usagef("--ttl %v: must be more than 0 and at most %v", ttl, maxTTL)
 			}
 			if a, err := archive.Open(dir); err == nil {
-				if _, yes := a.Revoked(device); yes {
+				if r, yes := a.Revoked(device); yes && r.Unclaimed {
+					return cli.Hint(fmt.Errorf("camera %s was reset, and its clips keep the name", device), "give the camera a new name, such as "+device+"-2")
+				} else if yes {
 					return cli.Hint(fmt.Errorf("camera %s is revoked", device), "`nightjar-hub revoke --undo` lets it in again")
 				}
 			}

@@ -62,23 +62,37 @@ type opener func(ctx context.Context, network, addr string) (net.Conn, error)
 var openTCP opener = new(net.Dialer).DialContext
 
 // exchange makes a key and has the hub certify it. verify returns the CA that the server's chain leads to; ask makes the
-// request. Nothing is sent to a server that verify refused.
+// request.
 func exchange(ctx context.Context, open opener, addr, protocol string, verify func([]*x509.Certificate) (*x509.Certificate, error),
 	ask func(conn *tls.Conn, csr []byte) (any, error)) (keys.Credential, error) {
 	var none keys.Credential
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	key, csr, err := newRequest()
 	if err != nil {
 		return none, err
 	}
-	raw, err := open(ctx, "tcp", addr)
+	response, ca, err := converse(ctx, open, addr, protocol, verify, func(conn *tls.Conn) (any, error) { return ask(conn, csr) })
 	if err != nil {
 		return none, err
 	}
+	c, err := credential(response, ca, key)
+	if err != nil {
+		return none, fmt.Errorf("the hub's answer: %w", err)
+	}
+	c.Hub = addr
+	return c, nil
+}
+
+// converse sends one request and returns the answer to it, and what verify did. Nothing is sent to a server that verify refused.
+func converse(ctx context.Context, open opener, addr, protocol string, verify func([]*x509.Certificate) (*x509.Certificate, error),
+	ask func(*tls.Conn) (any, error)) (response Response, ca *x509.Certificate, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	raw, err := open(ctx, "tcp", addr)
+	if err != nil {
+		return response, nil, err
+	}
 	defer raw.Close()
 	defer context.AfterFunc(ctx, func() { raw.SetDeadline(time.Now()) })()
-	var ca *x509.Certificate
 	conn := tls.Client(raw, &tls.Config{
 		MinVersion: tls.VersionTLS13,
 		NextProtos: []string{protocol},
@@ -91,28 +105,22 @@ func exchange(ctx context.Context, open opener, addr, protocol string, verify fu
 		},
 	})
 	if err := conn.HandshakeContext(ctx); err != nil {
-		return none, err
+		return response, nil, err
 	}
-	request, err := ask(conn, csr)
+	request, err := ask(conn)
 	if err != nil {
-		return none, err
+		return response, nil, err
 	}
 	if err := write(conn, request); err != nil {
-		return none, fmt.Errorf("send request: %w", err)
+		return response, nil, fmt.Errorf("send request: %w", err)
 	}
-	var response Response
 	if err := read(conn, &response); err != nil {
-		return none, fmt.Errorf("read answer: %w", err)
+		return response, nil, fmt.Errorf("read answer: %w", err)
 	}
 	if response.Code != "" {
-		return none, refusal(response.Code)
+		return response, nil, refusal(response.Code)
 	}
-	c, err := credential(response, ca, key)
-	if err != nil {
-		return none, fmt.Errorf("the hub's answer: %w", err)
-	}
-	c.Hub = addr
-	return c, nil
+	return response, ca, nil
 }
 
 // newRequest makes an operational key and the request to certify it.
@@ -214,6 +222,8 @@ type Issuer interface {
 	Issue(ctx context.Context, r Request) (Response, error)
 	// Renew certifies a device that the hub knows. The issuer looks up the device's identity and calls [RenewRequest.Verify] with it.
 	Renew(ctx context.Context, r RenewRequest) (Response, error)
+	// Release locks a device out that says that it is none any more, durably. It looks up and verifies as Renew does.
+	Release(ctx context.Context, r ReleaseRequest) error
 }
 
 // Serve answers one request on conn, a TLS connection, and leaves conn open. It returns why the device was not enrolled.

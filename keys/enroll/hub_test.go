@@ -142,6 +142,13 @@ func (i *issuer) Renew(_ context.Context, r RenewRequest) (Response, error) {
 	return i.certify(r.CSR)
 }
 
+func (i *issuer) Release(_ context.Context, r ReleaseRequest) error {
+	if i.err != nil {
+		return i.err
+	}
+	return r.Verify(i.identity)
+}
+
 func (i *issuer) certify(der []byte) (Response, error) {
 	csr, err := x509.ParseCertificateRequest(der)
 	if err != nil {

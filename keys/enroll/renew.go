@@ -74,9 +74,13 @@ type RenewRequest struct {
 
 // bind takes what only the two ends of conn know. A proof over it is worth nothing on another connection.
 func (r *RenewRequest) bind(conn *tls.Conn) (err error) {
-	state := conn.ConnectionState()
-	r.binding, err = state.ExportKeyingMaterial(exporterLabel, nil, 32)
+	r.binding, err = exported(conn, exporterLabel)
 	return err
+}
+
+func exported(conn *tls.Conn, label string) ([]byte, error) {
+	state := conn.ConnectionState()
+	return state.ExportKeyingMaterial(label, nil, 32)
 }
 
 // text is what the identity signs. All but the device, which comes last, has a fixed length.

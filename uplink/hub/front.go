@@ -132,6 +132,11 @@ func (f *front) serve(ctx context.Context, conn net.Conn) {
 			f.report(conn, "", &refusal{RefusedRenewal, err})
 		}
 		return
+	case enroll.ReleaseALPN:
+		if err := enroll.ServeRelease(ctx, tconn, f.issuer); err != nil {
+			f.report(conn, "", &refusal{RefusedRelease, err})
+		}
+		return
 	}
 	if f.broker == nil { // tls has refused it
 		return
@@ -198,7 +203,7 @@ func newServerTLS(cert tls.Certificate, ca *authority, external string) *serverT
 		SessionTicketsDisabled: true,
 	}
 	t := &serverTLS{enrol: base.Clone(), mqtt: base.Clone()}
-	t.enrol.NextProtos = []string{enroll.ALPN, enroll.RenewALPN}
+	t.enrol.NextProtos = []string{enroll.ALPN, enroll.RenewALPN, enroll.ReleaseALPN}
 	t.mqtt.NextProtos = []string{"mqtt"}
 	t.mqtt.ClientAuth = tls.RequireAndVerifyClientCert // chain, time and EKU clientAuth
 	t.mqtt.ClientCAs = x509.NewCertPool()
@@ -235,7 +240,7 @@ func (t *serverTLS) config(seen func(*tls.ClientHelloInfo)) *tls.Config {
 		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 			seen(hello)
 			for _, proto := range hello.SupportedProtos {
-				if proto == enroll.ALPN || proto == enroll.RenewALPN {
+				if slices.Contains(t.enrol.NextProtos, proto) {
 					return t.enrol, nil
 				}
 			}

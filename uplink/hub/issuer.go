@@ -18,7 +18,7 @@ import (
 	"github.com/nightjar-cam/nightjar/uplink/hub/store"
 )
 
-// An issuer answers requests to enrol and to renew. It may be used from any goroutine.
+// An issuer answers requests to enrol, to renew and to be released. It may be used from any goroutine.
 type issuer struct {
 	ca      *authority
 	store   *store.Store
@@ -85,6 +85,25 @@ func (i *issuer) Renew(_ context.Context, r enroll.RenewRequest) (enroll.Respons
 		return none, fmt.Errorf("%w: %w", enroll.ErrBadRequest, err)
 	}
 	return i.certify(device.ID, key, time.Now(), "certificate renewed")
+}
+
+// Release marks a device that was reset as unclaimed. One that is locked out already stays so.
+func (i *issuer) Release(_ context.Context, r enroll.ReleaseRequest) error {
+	device, err := i.store.Archive().Device(r.Device)
+	if errors.Is(err, archive.ErrNoDevice) {
+		return fmt.Errorf("%w: %w", enroll.ErrUnknownDevice, err)
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.Verify(device.Identity); err != nil {
+		return err
+	}
+	if err := i.store.Unclaim(device.ID, time.Now()); err != nil {
+		return err
+	}
+	i.log.Info("device was reset and is unclaimed", "code", "device-unclaimed", "device", device.ID)
+	return nil
 }
 
 // certify makes the answer to a request that was granted.

@@ -33,6 +33,7 @@ const (
 	RefusedProtocol      Refused = "protocol-error"        // MQTT that a client does not speak
 	RefusedEnrolment     Refused = "enrolment-refused"     // token, proof or request
 	RefusedRenewal       Refused = "renewal-refused"       // device, proof or request
+	RefusedRelease       Refused = "release-refused"       // device, proof or request
 	brokenOff            Refused = "connection-broken-off" // by the other side or by time; nothing was refused
 	handshakeFailed      Refused = "handshake-failed"      // not TLS, or nothing in common
 )

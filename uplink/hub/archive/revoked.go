@@ -20,6 +20,9 @@ const revokedFile = "revoked.json"
 type Revocation struct {
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason,omitempty"` // for people
+
+	// Unclaimed says that the device itself took leave, before it destroyed its identity. Its name stays its records'.
+	Unclaimed bool `json:"unclaimed,omitempty"`
 }
 
 // RevokedPath is the path of the revocation of the device in folder dir.

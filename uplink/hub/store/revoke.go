@@ -22,17 +22,27 @@ const maxReason = 200
 // Revoke marks a device of the store in dir as revoked, durably. It takes no lock: the hub that runs
 // on the folder looks for itself. Revoking again changes nothing and keeps the first date.
 func Revoke(dir, device, reason string, now time.Time) error {
+	return revoke(dir, device, archive.Revocation{At: now, Reason: reason})
+}
+
+// Unclaim revokes a device that was reset to the factory's state, and says so: nobody has its identity any more.
+func (s *Store) Unclaim(device string, now time.Time) error {
+	return revoke(s.dir, device, archive.Revocation{At: now, Reason: "reset to the factory's state", Unclaimed: true})
+}
+
+func revoke(dir, device string, r archive.Revocation) error {
 	path, err := revocation(dir, device)
 	if err != nil {
 		return err
 	}
-	if len(reason) > maxReason {
-		return fmt.Errorf("revoke device %s: reason of %d bytes: give at most %d", device, len(reason), maxReason)
+	if len(r.Reason) > maxReason {
+		return fmt.Errorf("revoke device %s: reason of %d bytes: give at most %d", device, len(r.Reason), maxReason)
 	}
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	b, err := json.MarshalIndent(archive.Revocation{At: now.UTC().Truncate(time.Second), Reason: reason}, "", "  ")
+	r.At = r.At.UTC().Truncate(time.Second)
+	b, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return fmt.Errorf("revoke device %s: %w", device, err)
 	}

@@ -155,18 +155,18 @@ func lock(dir string) (*os.File, error) {
 
 // Add makes a device known, durably. Adding it again with the same identity changes nothing; with
 // another identity the error wraps [ErrOtherIdentity], because the records that the store holds would
-// no longer verify. For a revoked device it wraps [ErrRevoked].
+// no longer verify, also when that device was reset: its name is not given again. For a revoked device it wraps [ErrRevoked].
 func (s *Store) Add(about archive.About) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	known, err := s.archive.Device(about.ID)
+	if err == nil && !known.Identity.Equal(about.Identity) {
+		return fmt.Errorf("add device %s: %w", about.ID, ErrOtherIdentity)
+	}
 	if _, yes := s.archive.Revoked(about.ID); yes {
 		return fmt.Errorf("add device %s: %w", about.ID, ErrRevoked)
 	}
-	known, err := s.archive.Device(about.ID)
 	if err == nil {
-		if !known.Identity.Equal(about.Identity) {
-			return fmt.Errorf("add device %s: %w", about.ID, ErrOtherIdentity)
-		}
 		return nil
 	}
 	if !errors.Is(err, archive.ErrNoDevice) {
