@@ -33,11 +33,44 @@ func sign(key ed25519.PrivateKey, header string, payload []byte) []byte {
 
 // verify returns the payload of a compact JWS with exactly the given header.
 func verify(pub ed25519.PublicKey, header string, jws []byte) ([]byte, error) {
-	if len(jws) > MaxSize {
-		return nil, fmt.Errorf("%w: %d bytes, more than %d", ErrMalformed, len(jws), MaxSize)
-	}
 	if len(pub) != ed25519.PublicKeySize {
 		return nil, errors.New("no Ed25519 public key")
+	}
+	parts, err := split(header, jws)
+	if err != nil {
+		return nil, err
+	}
+	signature, err := b64.AppendDecode(nil, parts[2])
+	if err != nil {
+		return nil, fmt.Errorf("%w: signature: %w", ErrMalformed, err)
+	}
+	if !ed25519.Verify(pub, jws[:len(parts[0])+1+len(parts[1])], signature) {
+		return nil, ErrSignature
+	}
+	return payload(parts)
+}
+
+// unverified is verify without a key.
+func unverified(header string, jws []byte) ([]byte, error) {
+	parts, err := split(header, jws)
+	if err != nil {
+		return nil, err
+	}
+	return payload(parts)
+}
+
+func payload(parts [][]byte) ([]byte, error) {
+	b, err := b64.AppendDecode(nil, parts[1])
+	if err != nil {
+		return nil, fmt.Errorf("%w: payload: %w", ErrMalformed, err)
+	}
+	return b, nil
+}
+
+// split returns header, payload and signature as they are written.
+func split(header string, jws []byte) ([][]byte, error) {
+	if len(jws) > MaxSize {
+		return nil, fmt.Errorf("%w: %d bytes, more than %d", ErrMalformed, len(jws), MaxSize)
 	}
 	if bytes.ContainsAny(jws, "\r\n") { // base64 skips them, which would give one signature many spellings
 		return nil, fmt.Errorf("%w: line break", ErrMalformed)
@@ -49,18 +82,7 @@ func verify(pub ed25519.PublicKey, header string, jws []byte) ([]byte, error) {
 	if string(parts[0]) != b64.EncodeToString([]byte(header)) {
 		return nil, fmt.Errorf("%w: another header than %s", ErrMalformed, header)
 	}
-	signature, err := b64.AppendDecode(nil, parts[2])
-	if err != nil {
-		return nil, fmt.Errorf("%w: signature: %w", ErrMalformed, err)
-	}
-	if !ed25519.Verify(pub, jws[:len(parts[0])+1+len(parts[1])], signature) {
-		return nil, ErrSignature
-	}
-	payload, err := b64.AppendDecode(nil, parts[1])
-	if err != nil {
-		return nil, fmt.Errorf("%w: payload: %w", ErrMalformed, err)
-	}
-	return payload, nil
+	return parts, nil
 }
 
 // literal undoes the two escapes that encoding/json makes beyond RFC 8785, 3.2.2.2. The first pair steps over an escaped backslash.

@@ -30,4 +30,13 @@ func VerifyStatement(pub ed25519.PublicKey, typ string, jws []byte, v any) error
 	return decode(payload, v)
 }
 
+// PeekStatement decodes into v what a statement says, whoever signed it: nothing of it is proved.
+func PeekStatement(typ string, jws []byte, v any) error {
+	payload, err := unverified(statementHeader(typ), jws)
+	if err != nil {
+		return err
+	}
+	return decode(payload, v)
+}
+
 func statementHeader(typ string) string { return `{"alg":"EdDSA","typ":"` + typ + `"}` }

@@ -129,6 +129,15 @@ var ErrPassphrase = errors.New("the passphrase is wrong")
 
 // ProtectedIdentities reads an identity file, and calls ask for the passphrase if it has one.
 func ProtectedIdentities(file io.Reader, ask func() ([]byte, error)) ([]age.Identity, error) {
+	plain, err := Unprotect(file, ask)
+	if err != nil {
+		return nil, err
+	}
+	return Identities(plain)
+}
+
+// Unprotect reads a file that [Protect] may have sealed, of at most 1 MiB, and calls ask for the passphrase if it was.
+func Unprotect(file io.Reader, ask func() ([]byte, error)) (io.Reader, error) {
 	in := bufio.NewReader(io.LimitReader(file, maxIdentityFile))
 	var sealed io.Reader = in
 	head, _ := in.Peek(len(armor.Header))
@@ -136,7 +145,7 @@ func ProtectedIdentities(file io.Reader, ask func() ([]byte, error)) ([]age.Iden
 	case string(head) == armor.Header:
 		sealed = armor.NewReader(in)
 	case !bytes.HasPrefix(head, []byte("age-encryption.org/")):
-		return Identities(in)
+		return in, nil
 	}
 	passphrase, err := ask()
 	if err != nil {
@@ -154,7 +163,7 @@ func ProtectedIdentities(file io.Reader, ask func() ([]byte, error)) ([]age.Iden
 	if err != nil {
 		return nil, fmt.Errorf("open the identity file: %w", err)
 	}
-	return Identities(plain)
+	return plain, nil
 }
 
 // bech32 encodes as BIP-173 says, without its limit of 90 characters; kind is in lower case. age can read this encoding, and has
