@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/nightjar-cam/nightjar/cmd/internal/cli"
@@ -18,7 +16,7 @@ import (
 )
 
 // actions are what this agent does when it is told to.
-func actions(cfg config.Config, s *sink, e *eye, session *uplink.Session, stage func([]byte) error) map[string]action {
+func actions(cfg config.Config, s *sink, e *eye, session *uplink.Session, stage func([]byte) error, reset func() error) map[string]action {
 	return map[string]action{
 		command.Status: plain(func(context.Context) (any, error) { return statusOf(s, session), nil }),
 		command.ConfigShow: plain(func(context.Context) (any, error) {
@@ -34,6 +32,7 @@ func actions(cfg config.Config, s *sink, e *eye, session *uplink.Session, stage 
 			}
 			return nil, stage([]byte(a.YAML))
 		},
+		command.Reset:  plain(func(context.Context) (any, error) { return nil, reset() }),
 		command.Pause:  plain(func(context.Context) (any, error) { session.Pause(true); return nil, nil }),
 		command.Resume: plain(func(context.Context) (any, error) { session.Pause(false); return nil, nil }),
 		command.Retry:  plain(func(context.Context) (any, error) { session.Retry(); return nil, nil }),
@@ -57,11 +56,11 @@ func actions(cfg config.Config, s *sink, e *eye, session *uplink.Session, stage 
 			return nil, setHub(ctx, s.keys, a.Hub, true)
 		},
 		command.MotionBusy: plain(func(ctx context.Context) (busy any, err error) {
-			err = e.camera.ask(ctx, func(d *motion.Detector) { busy = busyOf(d) })
+			err = e.camera.ask(ctx, func(d *motion.Detector) { busy = learnt(d).shown() })
 			return busy, err
 		}),
 		command.MotionReset: plain(func(ctx context.Context) (any, error) {
-			return nil, e.camera.ask(ctx, (*motion.Detector).ResetBusy)
+			return nil, e.busy.forget(ctx)
 		}),
 	}
 }
@@ -114,25 +113,4 @@ func statusOf(s *sink, session *uplink.Session) agentStatus {
 		a.Quarantined[string(code)] = n
 	}
 	return a
-}
-
-// busyMap shows where the detector is used to motion: a text of one hexadecimal digit for each block, row by row, 0 for not
-// at all and f for all day.
-type busyMap struct {
-	Cols int      `json:"cols"`
-	Rows []string `json:"rows"`
-}
-
-func busyOf(d *motion.Detector) busyMap {
-	cols, _, _, _ := d.Grid()
-	m := busyMap{Cols: cols}
-	var row strings.Builder
-	for i, c := range d.Cells(nil) {
-		fmt.Fprintf(&row, "%x", c.Habit>>4)
-		if (i+1)%cols == 0 {
-			m.Rows = append(m.Rows, row.String())
-			row.Reset()
-		}
-	}
-	return m
 }

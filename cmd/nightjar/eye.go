@@ -27,6 +27,7 @@ type eye struct {
 	source   *capture.Source
 	camera   *camera
 	recorder *clip.Recorder
+	busy     *busyKeeper
 }
 
 // cameraLabel is what the one camera of this board is called in the registry of drivers.
@@ -44,7 +45,10 @@ func newEye(cfg config.Config, sink clip.Sink, wall clock.Clock, h *health.Recor
 	}
 	cfg.Clip.Lossless = !format.Live
 	recorder := clip.NewRecorder(cfg.Clip, format, newEncoder, sink, log)
-	return &eye{source, newCamera(source, detector, recorder, h, log), recorder}, nil
+	camera := newCamera(source, detector, recorder, h, log)
+	busy := newBusyKeeper(cfg.State, camera, log)
+	busy.restore()
+	return &eye{source, camera, recorder, busy}, nil
 }
 
 func newEncoder(f capture.Format) (clip.Encoder, error) {

@@ -8,36 +8,51 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/nightjar-cam/nightjar/cmd/internal/cli"
 	"github.com/nightjar-cam/nightjar/cmd/internal/config"
+	"github.com/nightjar-cam/nightjar/cmd/internal/task"
+	"github.com/nightjar-cam/nightjar/keys"
+	"github.com/nightjar-cam/nightjar/keys/enroll"
 )
 
 func resetCommand() cli.Command {
 	var state string
-	var yes bool
+	var yes, offline bool
 	return cli.Command{
 		Name:  "factory-reset",
-		Usage: "nightjar factory-reset --yes [--state DIR]",
+		Usage: "nightjar factory-reset --yes [--offline] [--state DIR]",
 		Short: "Destroy this camera's keys, clips and settings",
-		Long: `Destroys the keys first: from then on this is no camera of any hub, and what it signs is nobody's. Then go the clips
+		Long: `Takes leave of the hub, if that answers within some seconds: it lets nobody in by this camera's name any more. Then
+destroys the keys first: from then on this is no camera of any hub, and what it signs is nobody's. Then go the clips
 that the hub does not have, and what was set from afar. Stop the agent before. A reset that is cut off, by a loss
-of power too, is completed by the next one; until then the agent does not run. At the hub, revoke the camera.
-Clips that are at the hub stay there, and open with the owner's key. Flash cards may keep old copies of what was
-overwritten: destroy the card of a camera whose keys must be gone for certain.`,
+of power too, is completed by the next one, or when the agent is started. Clips that are at the hub stay there, and
+open with the owner's key. Flash cards may keep old copies of what was overwritten: destroy the card of a camera
+whose keys must be gone for certain.`,
 		Flags: func(f *flag.FlagSet) {
 			f.StringVar(&state, "state", config.Default().State, "folder of the camera's keys and spool")
 			f.BoolVar(&yes, "yes", false, "yes, destroy them")
+			f.BoolVar(&offline, "offline", false, "do not ask for the hub: revoke the camera there")
 		},
-		Run: func(_ context.Context, env *cli.Env, _ []string) error {
+		Run: func(ctx context.Context, env *cli.Env, _ []string) error {
 			if !yes {
 				return cli.Usagef("this destroys keys and clips for good: say --yes")
 			}
-			if err := (&eraser{state: state}).run(); err != nil {
+			e := &eraser{state: state}
+			if !offline {
+				e.leave = func() {
+					if err := takeLeave(ctx, state); err != nil {
+						fmt.Fprintf(env.Stderr, "the hub does not know of it, so revoke the camera there: %v\n", err)
+					}
+				}
+			}
+			if err := e.run(); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintln(env.Stdout, "this camera is nobody's now: `nightjar enroll` makes it somebody's again")
@@ -46,22 +61,106 @@ overwritten: destroy the card of a camera whose keys must be gone for certain.`,
 	}
 }
 
-// errResetting keeps the agent from running on half of a camera.
-var errResetting = errors.New("a factory reset was cut off: complete it with `nightjar factory-reset --yes`")
-
 func resetMark(state string) string { return filepath.Join(state, "resetting") }
 
-// resetting returns an error while a reset is not complete.
-func resetting(state string) error {
-	if _, err := os.Lstat(resetMark(state)); !errors.Is(err, fs.ErrNotExist) {
-		return errors.Join(errResetting, err)
+// resetting tells whether a reset was begun and is not complete. What cannot be known counts as yes: the agent must not run on
+// half of a camera.
+func resetting(state string) bool {
+	_, err := os.Lstat(resetMark(state))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// completeReset does what was begun by a command, or was cut off. The agent runs no tasks meanwhile.
+func completeReset(ctx context.Context, state string, log *slog.Logger) error {
+	log.Warn("this camera is reset to the factory's state", "code", "factory-reset")
+	err := (&eraser{state: state, leave: func() {
+		if err := takeLeave(context.WithoutCancel(ctx), state); err != nil { // who stops the agent now does not stop the reset
+			log.Warn("the hub does not know that this camera is reset: revoke it there", "code", "factory-reset", "err", err)
+		}
+	}}).run()
+	if err == nil {
+		log.Warn("this camera is nobody's now", "code", "factory-reset")
+	}
+	return err
+}
+
+// leaveWithin bounds how long the hub is waited for: a reset has to go on without it.
+const leaveWithin = 5 * time.Second
+
+// takeLeave tells the hub, if there are keys yet to prove it with.
+func takeLeave(ctx context.Context, state string) error {
+	if _, err := os.Stat(keysDir(state)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	store, err := openKeys(state)
+	if err != nil {
+		return err
+	}
+	c, err := store.Credential()
+	if errors.Is(err, keys.ErrNotEnrolled) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	identity, err := store.Identity()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaveWithin)
+	defer cancel()
+	return enroll.Release(ctx, c, identity)
+}
+
+// A resetter is the task that ends the agent when it is told to reset the camera. What is to be done stands on the disk before the
+// command is answered, and is done when all tasks have ended.
+type resetter struct {
+	state string
+	begun chan struct{} // has room for one
+	ready chan struct{}
+}
+
+func newResetter(state string) *resetter {
+	r := &resetter{state, make(chan struct{}, 1), make(chan struct{})}
+	close(r.ready)
+	return r
+}
+
+func (r *resetter) String() string         { return "reset" }
+func (r *resetter) Ready() <-chan struct{} { return r.ready }
+
+// begin is called by the command.
+func (r *resetter) begin() error {
+	if err := (&eraser{state: r.state}).mark(); err != nil {
+		return fmt.Errorf("factory reset: %w", err)
+	}
+	select {
+	case r.begun <- struct{}{}:
+	default:
 	}
 	return nil
+}
+
+func (r *resetter) Run(ctx context.Context) error {
+	select {
+	case <-r.begun:
+	case <-ctx.Done():
+		return nil
+	}
+	timer := time.NewTimer(beforeStop) // the answer has to get out
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return task.ErrStop
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // An eraser does a factory reset. Each step is durable before the next, and may be done again.
 type eraser struct {
 	state string
+	leave func()       // tells the hub; nil for nobody to tell
 	cut   func() error // a test's: called before each change of the disk; its error is a loss of power
 }
 
@@ -75,13 +174,19 @@ func (e *eraser) run() error {
 	}
 	defer lock.Close()
 	for _, step := range []func() error{
+		e.mark,
 		func() error {
-			return e.change(func() error { return os.WriteFile(resetMark(e.state), nil, 0o600) }, e.state)
+			if e.leave != nil {
+				e.leave()
+			}
+			return nil
 		},
 		e.eraseKeys,
 		func() error { return e.remove(spoolDir(e.state)) },
 		func() error { return e.remove(filepath.Join(e.state, "remote.yml")) },
 		func() error { return e.remove(commandsFile(e.state)) },
+		func() error { return e.remove(busyFile(e.state)) },
+		func() error { return e.remove(busyMark(e.state)) },
 		func() error { return e.remove(resetMark(e.state)) },
 	} {
 		if err := step(); err != nil {
@@ -89,6 +194,11 @@ func (e *eraser) run() error {
 		}
 	}
 	return nil
+}
+
+// mark says on the disk that the camera is being reset.
+func (e *eraser) mark() error {
+	return e.change(func() error { return os.WriteFile(resetMark(e.state), nil, 0o600) }, e.state)
 }
 
 // lockSpool takes the spool, so that no agent runs meanwhile. Without a spool there is none.

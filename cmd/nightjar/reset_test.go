@@ -3,13 +3,23 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/nightjar-cam/nightjar/cmd/internal/config"
+	"github.com/nightjar-cam/nightjar/cmd/internal/task"
 	"github.com/nightjar-cam/nightjar/keys"
+	"github.com/nightjar-cam/nightjar/keys/enroll"
+	"github.com/nightjar-cam/nightjar/uplink/hub/archive"
+	"github.com/nightjar-cam/nightjar/uplink/hub/hubtest"
 	"github.com/nightjar-cam/nightjar/uplink/spool"
 )
 
@@ -37,7 +47,7 @@ func resetState(t *testing.T) (state string) {
 	if err := sp.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{commandsFile(state), filepath.Join(state, "remote.yml"), clockFile(state)} {
+	for _, path := range []string{commandsFile(state), filepath.Join(state, "remote.yml"), clockFile(state), busyFile(state), busyMark(state)} {
 		if err := os.WriteFile(path, []byte("{}"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -67,8 +77,8 @@ func TestResetCutAnywhere(t *testing.T) {
 		if !errors.Is(err, cut) {
 			t.Fatal(err)
 		}
-		if got := resetting(state); (got == nil) != (n == 0) {
-			t.Errorf("cut %d: the agent may run: %v", n, got)
+		if got := resetting(state); got != (n > 0) {
+			t.Errorf("cut %d: being reset: %v", n, got)
 		}
 		_, spoolErr := os.Stat(spoolDir(state))
 		if _, err := os.Stat(keysDir(state)); err == nil && spoolErr != nil {
@@ -81,8 +91,8 @@ func TestResetCutAnywhere(t *testing.T) {
 		if err != nil || len(files) != 1 || files[0].Name() != "clock" {
 			t.Errorf("cut %d: left behind %v, %v", n, files, err)
 		}
-		if err := resetting(state); err != nil {
-			t.Errorf("cut %d: %v", n, err)
+		if resetting(state) {
+			t.Errorf("cut %d: still being reset", n)
 		}
 	}
 }
@@ -110,7 +120,119 @@ func TestResetIsNotForARunningAgent(t *testing.T) {
 	if err := (&eraser{state: state}).run(); err == nil || !strings.Contains(err.Error(), "stop it first") {
 		t.Errorf("reset under a running agent: %v", err)
 	}
-	if err := resetting(state); err != nil {
+	if resetting(state) {
+		t.Error("it is being reset")
+	}
+}
+
+// enrolledState is resetState of a camera of a hub.
+func enrolledState(t *testing.T, h *hubtest.Hub) string {
+	t.Helper()
+	state := resetState(t)
+	store, err := keys.OpenStore(keysDir(state))
+	if err != nil {
+		t.Fatal(err)
+	}
+	identity, err := store.Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := enroll.Enroll(t.Context(), h.Addr, h.Token(t, "porch"), identity)
+	if err == nil {
+		err = store.SaveCredential(c)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+func unclaimed(t *testing.T, h *hubtest.Hub) bool {
+	t.Helper()
+	a, err := archive.Open(h.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, yes := a.Revoked("porch")
+	return yes && r.Unclaimed
+}
+
+// What a command began is done when the agent ends, or starts the next time, and the hub is told with the last of the keys.
+func TestResetByCommand(t *testing.T) {
+	h := hubtest.Start(t)
+	state := enrolledState(t, h)
+	cfg := config.Default()
+	cfg.State = state
+	r := newResetter(state)
+	if err := r.begin(); err != nil {
+		t.Fatal(err)
+	}
+	if !resetting(state) || unclaimed(t, h) {
+		t.Fatal("it is not on the disk that it is reset, or the hub knows already")
+	}
+	// The power fails before the tasks end; the agent is started, and is told to stop at once.
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := serve(ctx, cfg, false, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	if resetting(state) || !unclaimed(t, h) {
+		t.Error("the reset is not complete, or the hub does not know")
+	}
+	if _, err := os.Stat(keysDir(state)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("keys are left: %v", err)
+	}
+	if err := serve(t.Context(), cfg, false, slog.New(slog.DiscardHandler)); !errors.Is(err, keys.ErrNotEnrolled) {
+		t.Errorf("started after it: %v", err)
+	}
+}
+
+// The task ends the agent, but not before the answer had its time.
+func TestResetterEndsTheAgent(t *testing.T) {
+	state := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		r, began := newResetter(state), time.Now()
+		for range 2 {
+			if err := r.begin(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.Run(t.Context()); !errors.Is(err, task.ErrStop) || time.Since(began) != beforeStop {
+			t.Errorf("ended after %v with %v", time.Since(began), err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		if err := newResetter(state).Run(ctx); err != nil {
+			t.Errorf("told to end: %v", err)
+		}
+	})
+	if err := newResetter(filepath.Join(state, "missing")).begin(); err == nil {
+		t.Error("a command is obeyed that is not on the disk")
+	}
+}
+
+// Leave is taken after the mark is there and before the first key goes; that the hub is not there holds nothing up.
+func TestResetTakesLeave(t *testing.T) {
+	h := hubtest.Start(t)
+	state := enrolledState(t, h)
+	left := 0
+	err := (&eraser{state: state, leave: func() {
+		left++
+		if !resetting(state) {
+			t.Error("the hub is told of what a cut could still leave undone")
+		}
+		h.Stop(t)
+		if err := takeLeave(t.Context(), state); err == nil {
+			t.Error("took leave of a hub that is not there")
+		}
+	}}).run()
+	if err != nil || left != 1 {
+		t.Errorf("%v, took leave %d times", err, left)
+	}
+	if err := takeLeave(t.Context(), state); err != nil { // completed after a cut: there is nothing to prove it with
 		t.Error(err)
+	}
+	if _, err := os.Stat(keysDir(state)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a key store was made anew: %v", err)
 	}
 }

@@ -69,14 +69,14 @@ const gcPercent = 25
 
 // serve runs the agent, and runs it anew with each configuration that is set from afar.
 func serve(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger) error {
-	if err := resetting(cfg.State); err != nil {
-		return err
-	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
 	for r := newRemote(cfg, log); ; {
-		if err := run(ctx, r, drain, log); !r.again(err) {
+		if resetting(cfg.State) {
+			return completeReset(ctx, cfg.State, log)
+		}
+		if err := run(ctx, r, drain, log); !r.again(err) && !resetting(cfg.State) {
 			return err
 		}
 	}
@@ -103,19 +103,19 @@ func run(ctx context.Context, r *remote, drain bool, log *slog.Logger) error {
 		return err
 	}
 	var commands *commander
-	trial := newTrial(r)
+	trial, reset := newTrial(r), newResetter(cfg.State)
 	timekeeper := newTimekeeper(s.floor, s.told, renewal.Credential, log)
 	session = uplink.New(uplink.Config{
 		Release: cli.Release(), Boot: s.boot, Body: partBody, Details: partDetails, Credential: renewal.Credential,
 		Newest: cfg.Upload.Order == policy.Newest, Rate: cfg.Upload.BytesPerSecond(), Idle: s.upload.idle, Floor: s.floor.At,
 		Welcome: func(hub time.Time) { timekeeper.welcome(hub); trial.reached() }, Command: func(jws []byte) { commands.take(jws) },
 	}, credential, s.spool, log)
-	commands = newCommander(command.OpenGate(commandsFile(cfg.State), s.device, signers(renewal.Credential), s.known),
-		actions(cfg, s, eye, session, trial.stage), session.Answer, log)
+	commands = newCommander(command.OpenGate(commandsFile(cfg.State), s.device, signers(s.keys, renewal.Credential, log), s.known),
+		actions(cfg, s, eye, session, trial.stage, reset.begin), session.Answer, log)
 
 	s.buffer.Until(eye.recorder.Done())
 	tasks := []task.Task{
-		task.Signals(log), eye.camera, eye.recorder, s.buffer, session, renewal, timekeeper, commands, trial,
+		task.Signals(log), eye.camera, eye.recorder, eye.busy, s.buffer, session, renewal, timekeeper, commands, trial, reset,
 		newCredentialWatch(s.keys, credential, session.Reconnect, log),
 		newVitals(cfg, record, eye, s, session, renewal.Credential, log),
 	}
@@ -123,6 +123,7 @@ func run(ctx context.Context, r *remote, drain bool, log *slog.Logger) error {
 		tasks = append(tasks, newDrain(eye, s, session))
 	}
 	err = task.Serve(ctx, log, tasks...)
+	eye.busy.last()
 	if left := s.buffer.Status().Items; left > 0 {
 		log.Error("the card took not all: what was in memory is lost, and declared at the next start", "items", left)
 	}
@@ -164,9 +165,16 @@ func newSink(cfg config.Config, log *slog.Logger) (*sink, keys.Credential, error
 	return s, credential, s.openSpool(spoolDir(cfg.State), cfg.State, cfg.Spool, wait)
 }
 
-// signers are whose commands this camera hears: the hub's, which signs them with the key of its receipts.
-func signers(credential func() keys.Credential) func() []command.Signer {
+// signers are whose commands this camera hears: the hub's, which signs them with the key of its receipts, and the owners'.
+func signers(store *keys.Store, credential func() keys.Credential, log *slog.Logger) func() []command.Signer {
 	return func() (all []command.Signer) {
+		owners, err := store.Owners() // anew: `nightjar owner` needs no restart
+		if err != nil {
+			log.Error("owners' commands are not heard", "code", "owners-unreadable", "err", err)
+		}
+		for _, key := range owners {
+			all = append(all, command.Signer{Role: command.Owner, Key: key})
+		}
 		for _, key := range credential().ReceiptKeys() {
 			all = append(all, command.Signer{Role: command.Hub, Key: key})
 		}

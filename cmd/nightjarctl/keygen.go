@@ -20,17 +20,21 @@ import (
 type newKey struct {
 	ownerKey
 	pq     bool
-	ask    bool
+	want   bool // a passphrase
 	plain  bool
 	asJSON bool
 }
 
 func (n *newKey) flags(f *flag.FlagSet) {
+	n.fileFlags(f)
+	f.BoolVar(&n.pq, "pq", false, "hybrid post-quantum key; opening a clip takes age 1.3 or later")
+}
+
+func (n *newKey) fileFlags(f *flag.FlagSet) {
 	f.StringVar(&n.file, "o", "", "write the key to a new `FILE`")
 	n.passphraseFlag(f)
-	f.BoolVar(&n.ask, "passphrase", false, "ask for a passphrase; at a terminal this is the default with -o")
+	f.BoolVar(&n.want, "passphrase", false, "ask for a passphrase; at a terminal this is the default with -o")
 	f.BoolVar(&n.plain, "no-passphrase", false, "write the key unprotected")
-	f.BoolVar(&n.pq, "pq", false, "hybrid post-quantum key; opening a clip takes age 1.3 or later")
 	cli.JSONFlag(f, &n.asJSON)
 }
 
@@ -92,29 +96,16 @@ func (n *newKey) write(env *cli.Env, owner seal.Owner) error {
 	if n.asJSON && n.file == "" {
 		return cli.Usagef("--json needs -o: the key itself is an age file, not JSON")
 	}
-	if n.plain && (n.ask || n.passphrase != "") {
-		return cli.Usagef("a passphrase and --no-passphrase: give one of them")
-	}
-	text := owner.File(time.Now())
-	if n.ask || n.passphrase != "" || !n.plain && n.file != "" && atTerminal(env.Stdin) {
-		passphrase, err := n.newPassphrase()
-		if err != nil {
-			return err
-		}
-		if text, err = seal.Protect(text, passphrase); err != nil {
-			return err
-		}
+	text, err := n.protect(env, owner.File(time.Now()))
+	if err != nil {
+		return err
 	}
 	if n.file == "" {
 		fmt.Fprintf(env.Stderr, "public key: %s\n", owner.Recipient())
 		_, err := env.Stdout.Write(text)
 		return err
 	}
-	if err := writeNew(n.file, text); err != nil {
-		err = fmt.Errorf("write key: %w", err)
-		if errors.Is(err, fs.ErrExist) {
-			err = cli.Hint(err, "a key is never written over: give another file")
-		}
+	if err := n.place(text); err != nil {
 		return err
 	}
 	if n.asJSON {
@@ -125,6 +116,34 @@ func (n *newKey) write(env *cli.Env, owner seal.Owner) error {
 	}
 	fmt.Fprintln(env.Stdout, owner.Recipient())
 	return nil
+}
+
+// protect seals the key with a passphrase, if the flags or the person say so.
+func (n *newKey) protect(env *cli.Env, text []byte) ([]byte, error) {
+	if n.plain && (n.want || n.passphrase != "") {
+		return nil, cli.Usagef("a passphrase and --no-passphrase: give one of them")
+	}
+	if !n.want && n.passphrase == "" && (n.plain || n.file == "" || !atTerminal(env.Stdin)) {
+		return text, nil
+	}
+	passphrase, err := n.newPassphrase()
+	if err != nil {
+		return nil, err
+	}
+	return seal.Protect(text, passphrase)
+}
+
+// place writes the key's file.
+func (n *newKey) place(text []byte) error {
+	err := writeNew(n.file, text)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("write key: %w", err)
+	if errors.Is(err, fs.ErrExist) {
+		err = cli.Hint(err, "a key is never written over: give another file")
+	}
+	return err
 }
 
 func keysCommand() cli.Command {

@@ -20,6 +20,6 @@ func program() cli.Command {
 		Short: "Owner's tool for Nightjar cameras",
 		Long: `Makes the owner's key, and lists, opens and verifies the clips in a hub's folder. Every clip is a standard
 age file, so "age -d -i owner.key FILE" opens it as well. "lab" runs the camera's motion detector over films.`,
-		Sub: []cli.Command{keygenCommand(), keysCommand(), clipsCommand(), labCommand(), bugreportCommand(), cli.VersionCommand("nightjarctl")},
+		Sub: []cli.Command{keygenCommand(), keysCommand(), clipsCommand(), commandCommand(), labCommand(), bugreportCommand(), cli.VersionCommand("nightjarctl")},
 	}
 }

@@ -44,16 +44,19 @@ func (k *ownerKey) identities() ([]age.Identity, error) {
 		return nil, fmt.Errorf("read owner's key: %w", err)
 	}
 	defer f.Close()
-	all, err := seal.ProtectedIdentities(f, func() ([]byte, error) {
-		if k.passphrase != "" {
-			return readPassphrase(k.passphrase)
-		}
-		return ask("Passphrase of " + k.file + ": ")
-	})
+	all, err := seal.ProtectedIdentities(f, k.ask)
 	if err != nil {
 		return nil, fmt.Errorf("read owner's key %s: %w", k.file, err)
 	}
 	return all, nil
+}
+
+// ask returns the passphrase of the key.
+func (k *ownerKey) ask() ([]byte, error) {
+	if k.passphrase != "" {
+		return readPassphrase(k.passphrase)
+	}
+	return ask("Passphrase of " + k.file + ": ")
 }
 
 // readPassphrase returns the first line of a file.

@@ -57,6 +57,7 @@ const (
 	HubSet      = "hub.set"           // goes to another address of the hub: {"hub": "host:port"}
 	MotionBusy  = "motion.busy"       // answers with where it is busy by habit
 	MotionReset = "motion.reset-busy" // forgets it
+	Reset       = "factory-reset"     // destroys keys, clips and settings: this is no camera of anybody's then
 )
 
 // table says who may give which command. What is not in it does not exist.
@@ -71,6 +72,7 @@ var table = map[string][]Role{
 	HubSet:      {Owner, Technician, Hub}, // the certificate authority stays the same, whoever asks
 	MotionBusy:  {Owner, Operator, Technician, Hub},
 	MotionReset: {Owner, Technician, Hub},
+	Reset:       {Owner, Technician}, // a hub that was taken over must not take the cameras along
 }
 
 // Names returns the commands, sorted.
@@ -143,6 +145,19 @@ func Verify(pub ed25519.PublicKey, jws []byte) (Command, error) {
 	}
 	if err != nil {
 		return Command{}, fmt.Errorf("verify command: %w: %w", ErrMalformed, err)
+	}
+	return c, nil
+}
+
+// Peek reads a command without a check of its signature, for who only carries it.
+func Peek(jws []byte) (Command, error) {
+	var c Command
+	err := record.PeekStatement(typ, jws, &c)
+	if err == nil {
+		err = c.validate()
+	}
+	if err != nil {
+		return Command{}, fmt.Errorf("read command: %w: %w", ErrMalformed, err)
 	}
 	return c, nil
 }

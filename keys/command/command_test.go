@@ -109,6 +109,9 @@ func TestTableIsSound(t *testing.T) {
 			t.Errorf("%s is for %v", name, roles)
 		}
 	}
+	if err := Allowed(Reset, Hub); !errors.Is(err, ErrRole) {
+		t.Errorf("a hub resets cameras: %v", err)
+	}
 	file, err := parser.ParseFile(token.NewFileSet(), "command.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -216,8 +219,12 @@ func FuzzVerify(f *testing.F) {
 	f.Add([]byte("e30.e30.e30"))
 	pub := r[Hub].Public().(ed25519.PublicKey)
 	f.Fuzz(func(t *testing.T, jws []byte) {
-		if c, err := Verify(pub, jws); err == nil && c.validate() != nil {
+		c, err := Verify(pub, jws)
+		if err == nil && c.validate() != nil {
 			t.Fatalf("let through: %+v", c)
+		}
+		if peeked, peekErr := Peek(jws); err == nil && (peekErr != nil || peeked.Seq != c.Seq || peeked.Device != c.Device) {
+			t.Fatalf("verified as %+v, and read as %+v, %v", c, peeked, peekErr)
 		}
 	})
 }

@@ -24,7 +24,7 @@ import (
 
 // An Order is a command that waits in the hub's folder to be given to a device, at commands/<device>/<seq>.json. Beside it is
 // its result, <seq>.result.json, once there is one. The hub signs it with its receipt key; the statement's type keeps the two
-// uses of the key apart.
+// uses of the key apart. One that somebody else has signed it only carries.
 type Order struct {
 	Device  string          `json:"device"`
 	Seq     uint64          `json:"seq"`
@@ -32,6 +32,7 @@ type Order struct {
 	Args    json.RawMessage `json:"args,omitempty"`
 	Issued  time.Time       `json:"issued"`
 	Expires time.Time       `json:"expires"`
+	Signed  string          `json:"signed,omitempty"` // the command as its owner signed it, unverified; empty: the hub signs it
 }
 
 // Bounds of orders.
@@ -77,23 +78,65 @@ func NewOrder(dir, device, name string, args json.RawMessage, life time.Duration
 	o := Order{Device: device, Name: name, Args: args, Issued: now, Expires: now.Add(life).Truncate(time.Millisecond)}
 	// The number grows with time, so that it does even if the folder is lost.
 	for o.Seq = uint64(now.UnixMilli()); ; o.Seq++ {
-		all, err := orderSeqs(dir, device)
+		last, err := spare(dir, device)
 		if err != nil {
-			return none, fmt.Errorf("order a command: %w", err)
+			return none, err
 		}
-		if len(all) >= maxOrders {
-			if err := forget(dir, device, all[:len(all)-maxOrders+1]); err != nil {
-				return none, err
-			}
-		}
-		if len(all) > 0 {
-			o.Seq = max(o.Seq, all[len(all)-1]+1)
-		}
+		o.Seq = max(o.Seq, last+1)
 		err = writeOrder(orderPath(dir, device, o.Seq, ""), o)
 		if !errors.Is(err, fs.ErrExist) {
 			return o, err
 		}
 	}
+}
+
+// CarryOrder puts a command that somebody else has signed into the hub's folder. The hub does not know its signer's key: the
+// camera does, and nobody else needs to.
+func CarryOrder(dir, device string, jws []byte, now time.Time) (Order, error) {
+	var none Order
+	if len(jws) > wire.MaxCommand {
+		return none, fmt.Errorf("a signed command of %d bytes: at most %d", len(jws), wire.MaxCommand)
+	}
+	c, err := command.Peek(jws)
+	switch {
+	case err != nil:
+		return none, err
+	case c.Device != device:
+		return none, fmt.Errorf("the command is for %s, not for %s", c.Device, device)
+	case !now.Before(c.Expires):
+		return none, fmt.Errorf("the command has expired at %s: sign it anew", c.Expires.Format(time.RFC3339))
+	case c.Seq > uint64(now.Add(command.MaxLife).UnixMilli()): // the hub's own would have to be higher still
+		return none, fmt.Errorf("the command's number %d is of days to come: the clock where it was signed was wrong", c.Seq)
+	}
+	if err := os.MkdirAll(ordersDir(dir, device), 0o700); err != nil {
+		return none, fmt.Errorf("carry a command: %w", err)
+	}
+	if _, err := spare(dir, device); err != nil {
+		return none, err
+	}
+	o := Order{Device: device, Seq: c.Seq, Name: c.Name, Issued: c.Issued, Expires: c.Expires, Signed: string(jws)}
+	err = writeOrder(orderPath(dir, device, o.Seq, ""), o)
+	if errors.Is(err, fs.ErrExist) {
+		return none, fmt.Errorf("command %d for %s is there already: sign it anew to give it once more", o.Seq, device)
+	}
+	return o, err
+}
+
+// spare makes room for one order more, and returns the last one's number.
+func spare(dir, device string) (last uint64, err error) {
+	all, err := orderSeqs(dir, device)
+	if err != nil {
+		return 0, fmt.Errorf("order a command: %w", err)
+	}
+	if len(all) >= maxOrders {
+		if err := forget(dir, device, all[:len(all)-maxOrders+1]); err != nil {
+			return 0, err
+		}
+	}
+	if len(all) > 0 {
+		last = all[len(all)-1]
+	}
+	return last, nil
 }
 
 // writeOrder writes a file as a whole, and never over another one.
@@ -218,12 +261,12 @@ func (o *orders) give(device string, now time.Time) error {
 			return o.settle(device, wire.Result{Signer: string(command.Hub), Seq: seq, Message: "the order's file is damaged"})
 		}
 		if !now.Before(order.Expires) {
-			return o.settle(device, wire.Result{Signer: string(command.Hub), Seq: seq, Message: "the camera did not answer before the command expired"})
+			return o.settle(device, wire.Result{Signer: string(command.Hub), Seq: seq, Message: order.unanswered()})
 		}
 		if last := o.sent[device]; last.seq == seq && now.Sub(last.at) < resendOrder {
 			return nil
 		}
-		jws, err := command.Sign(o.key, command.Command{Device: device, Seq: seq, Name: order.Name, Args: order.Args, Issued: order.Issued, Expires: order.Expires})
+		jws, err := order.sign(o.key)
 		if err != nil {
 			return o.settle(device, wire.Result{Signer: string(command.Hub), Seq: seq, Message: err.Error()})
 		}
@@ -233,6 +276,26 @@ func (o *orders) give(device string, now time.Time) error {
 		return nil // one at a time: a later number would make this one a replay
 	}
 	return nil
+}
+
+// sign returns what the camera is given.
+func (o Order) sign(key ed25519.PrivateKey) ([]byte, error) {
+	if o.Signed != "" {
+		return []byte(o.Signed), nil
+	}
+	return command.Sign(key, command.Command{Device: o.Device, Seq: o.Seq, Name: o.Name, Args: o.Args, Issued: o.Issued, Expires: o.Expires})
+}
+
+func (o Order) unanswered() string {
+	if o.Signed != "" { // a camera does not answer strangers
+		return "the camera did not answer before the command expired: was it away, or does it not know who signed (nightjar owner list)?"
+	}
+	return "the camera did not answer before the command expired"
+}
+
+// answers tells whether a result can be this order's: the camera says as what it knows the signer.
+func (o Order) answers(r wire.Result) bool {
+	return o.Seq == r.Seq && (o.Signed == "") == (r.Signer == string(command.Hub))
 }
 
 func readOrder(path string) (o Order, err error) {
@@ -256,7 +319,7 @@ func (o *orders) take(device string, payload []byte) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(orderPath(o.dir, device, r.Seq, "")); r.Signer != string(command.Hub) || err != nil {
+	if order, err := readOrder(orderPath(o.dir, device, r.Seq, "")); err != nil || !order.answers(r) {
 		return nil
 	}
 	if err := o.settle(device, r); err != nil {

@@ -167,3 +167,79 @@ func TestOrdersAreBounded(t *testing.T) {
 		t.Errorf("given %+v", g.heard)
 	}
 }
+
+// The hub carries what an owner has signed as it is, and takes the answer for its signer only.
+func TestCarryOrder(t *testing.T) {
+	_, owner, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	sign := func(change func(*command.Command)) []byte {
+		c := command.Command{Device: "porch", Seq: uint64(now.UnixMilli()), Issued: now, Expires: now.Add(time.Hour), Name: command.Reset}
+		change(&c)
+		jws, err := command.Sign(owner, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return jws
+	}
+	g := newGiven(t)
+	var carried [][]byte
+	g.send = func(_ string, jws []byte) bool { carried = append(carried, jws); return true }
+	if _, err := NewOrder(g.dir, "porch", command.Reset, nil, time.Minute); !errors.Is(err, command.ErrRole) {
+		t.Errorf("a reset by the hub: %v", err)
+	}
+	jws := sign(func(*command.Command) {})
+	o, err := CarryOrder(g.dir, "porch", jws, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, bad := range map[string][]byte{
+		"again":          jws,
+		"for another":    sign(func(c *command.Command) { c.Device = "yard" }),
+		"expired":        sign(func(c *command.Command) { c.Issued, c.Expires = now.Add(-time.Hour), now }),
+		"far number":     sign(func(c *command.Command) { c.Seq += uint64((command.MaxLife + time.Minute).Milliseconds()) }),
+		"no command":     []byte("e30.e30.e30"),
+		"a large one":    []byte(strings.Repeat("x", wire.MaxCommand+1)),
+		"half a command": jws[:len(jws)/3],
+	} {
+		if _, err := CarryOrder(g.dir, "porch", bad, now); err == nil {
+			t.Errorf("%s: carried", what)
+		}
+	}
+	g.look(time.Now())
+	if len(carried) != 1 || string(carried[0]) != string(jws) {
+		t.Fatalf("carried %q", carried)
+	}
+	result := func(signer string) {
+		t.Helper()
+		payload, err := wire.Result{Signer: signer, Seq: o.Seq, OK: true, Message: "by " + signer}.Marshal()
+		if err == nil {
+			err = g.take("porch", payload)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	result("hub")
+	if _, err := OrderResult(g.dir, "porch", o.Seq); !errors.Is(err, ErrNoResult) {
+		t.Errorf("the hub's result is the owner's: %v", err)
+	}
+	result("owner")
+	if r, err := OrderResult(g.dir, "porch", o.Seq); err != nil || r.Message != "by owner" {
+		t.Errorf("result %+v, %v", r, err)
+	}
+	// The hub's own numbers go on above it, and a camera that does not know the signer is told of when it expires.
+	if next := g.order(t, command.Status); next.Seq <= o.Seq {
+		t.Errorf("then number %d after %d", next.Seq, o.Seq)
+	}
+	if _, err := CarryOrder(g.dir, "porch", sign(func(c *command.Command) { c.Seq += 5000 }), now); err != nil {
+		t.Fatal(err)
+	}
+	g.look(now.Add(2 * time.Hour)) // the hub's own
+	g.look(now.Add(2 * time.Hour))
+	if r, err := OrderResult(g.dir, "porch", uint64(now.UnixMilli())+5000); err != nil || r.OK || !strings.Contains(r.Message, "nightjar owner list") {
+		t.Errorf("unanswered: %+v, %v", r, err)
+	}
+}
