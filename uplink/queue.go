@@ -132,8 +132,9 @@ func (s *Session) Paused() bool {
 // ErrNever says that a clip's policy keeps it on the camera, whoever asks.
 var ErrNever = errors.New("its upload policy is never")
 
-// Request lets a clip go that waits for it. The program forgets it when it ends: whoever asked, asks again. The error wraps
-// [ErrNever], or says that there is no such clip here. It may be called from any goroutine.
+// Request lets a clip go that waits for it, also after a restart; where the disk cannot keep that, it goes for as long as the
+// program runs. The error wraps [ErrNever], or says that there is no such clip here. It may be called from any goroutine, and waits
+// for the disk.
 func (s *Session) Request(clip string) error {
 	for e, ok := s.spool.Next(0); ok; e, ok = s.spool.Next(e.Seq) {
 		if e.ID != clip || e.Evicted || len(e.Parts) == 0 {
@@ -146,6 +147,11 @@ func (s *Session) Request(clip string) error {
 		s.requested[clip] = true
 		s.mu.Unlock()
 		s.poke()
+		if err := s.spool.Renote(e.Seq, string(policy.Now)); err != nil {
+			if still, _ := s.spool.Next(e.Seq - 1); still.Seq == e.Seq { // else it has gone meanwhile
+				s.log.Warn("a clip that was asked for is forgotten at a restart", "clip", clip, "err", err)
+			}
+		}
 		return nil
 	}
 	return fmt.Errorf("request clip %.80q: it is not on this camera: it was sent, or given up for want of room", clip)

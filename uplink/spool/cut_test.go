@@ -51,12 +51,13 @@ func openOn(d disk) (*Spool, error) {
 type ledger struct {
 	records map[uint64]string // committed, or seen after a restart
 	notes   map[uint64]string // of those clips
+	renoted map[uint64]string // what it is changed to, from when that was begun
 	clips   map[uint64]string // ids of the committed clips that nobody began to remove
 	begun   map[string]bool   // clips that were begun, and neither committed nor aborted
 }
 
 func newLedger() *ledger {
-	return &ledger{map[uint64]string{}, map[uint64]string{}, map[uint64]string{}, map[string]bool{}}
+	return &ledger{map[uint64]string{}, map[uint64]string{}, map[uint64]string{}, map[uint64]string{}, map[string]bool{}}
 }
 
 // content of a part of a clip.
@@ -97,7 +98,7 @@ func (l *ledger) clip(s *Spool, id string) (uint64, error) {
 	return e.Seq, l.note(s)
 }
 
-// spilled is a clip as a buffer writes it: in pieces, each durable, and with a note.
+// spilled is a clip as a buffer writes it: in pieces, each durable, and with a note, which is changed then.
 func (l *ledger) spilled(s *Spool, id string) error {
 	d, err := l.begin(s, id)
 	if err != nil {
@@ -122,7 +123,15 @@ func (l *ledger) spilled(s *Spool, id string) error {
 	}
 	delete(l.begun, id)
 	l.clips[e.Seq], l.notes[e.Seq] = id, "idle"
-	return l.note(s)
+	if err := l.note(s); err != nil {
+		return err
+	}
+	l.renoted[e.Seq] = "now"
+	if err := s.Renote(e.Seq, "now"); err != nil {
+		return err
+	}
+	l.notes[e.Seq] = "now"
+	return nil
 }
 
 // note takes down the records that are in the queue, and finds forks and gaps among all that ever were.
@@ -220,6 +229,9 @@ func (l *ledger) check(s *Spool) error {
 		if !ok || e.ID != id {
 			return fmt.Errorf("clip %s, entry %d, was committed and is gone", id, seq)
 		}
+		if e.Note == l.renoted[seq] {
+			l.notes[seq] = e.Note
+		}
 		if e.Note != l.notes[seq] {
 			return fmt.Errorf("clip %s has the note %q, had %q", id, e.Note, l.notes[seq])
 		}
@@ -228,6 +240,9 @@ func (l *ledger) check(s *Spool) error {
 				return fmt.Errorf("clip %s was evicted without a word", id)
 			}
 			continue
+		}
+		if len(e.Parts) != 2 {
+			return fmt.Errorf("clip %s has the parts %v", id, e.Parts)
 		}
 		for _, part := range []string{"clip", "details"} {
 			b, err := s.disk.ReadFile(filepath.Join(s.entryDir(e), part), 1<<20)

@@ -133,6 +133,43 @@ func (s *Spool) Remove(seq uint64, recordHash [32]byte) error {
 	return nil
 }
 
+// Renote changes the note of an entry, durably. After an error it may have either note on disk; it is asked anew then. An entry that
+// is not there is an error.
+func (s *Spool) Renote(seq uint64, word string) error {
+	if !validNote(word) {
+		return fmt.Errorf("note entry %d: %.80q must be 1 to %d of a-z and 0-9", seq, word, maxNote)
+	}
+	s.write.Lock()
+	defer s.write.Unlock()
+	if !s.opened {
+		return fmt.Errorf("note entry %d: %w", seq, ErrNotOpen)
+	}
+	i := slices.IndexFunc(s.entries, func(e Entry) bool { return e.Seq == seq })
+	if i < 0 || seq > s.queued {
+		return fmt.Errorf("note entry %d: it is not there", seq)
+	}
+	if s.entries[i].Note == word {
+		return nil
+	}
+	// Among the drafts a file that a cut leaves is cleared away; in the entry it would be a part.
+	dir, written := s.entryDir(s.entries[i]), filepath.Join(s.dir, tmpDir, bareNote)
+	err := s.writeFile(written, []byte(word))
+	if err == nil {
+		err = s.disk.Rename(written, filepath.Join(dir, noteFile))
+	}
+	if err == nil {
+		err = s.disk.SyncDir(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("note entry %d: %w", seq, err)
+	}
+	s.set(func() {
+		s.records += int64(len(word) - len(s.entries[i].Note))
+		s.entries[i].Note = word
+	})
+	return nil
+}
+
 // maxNote bounds a note, in bytes.
 const maxNote = 32
 

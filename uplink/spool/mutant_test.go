@@ -16,6 +16,8 @@ import (
 type faults struct {
 	noSync, noSyncDir, noHead bool
 	noNote                    bool
+	noRenote                  bool // a note is not changed
+	noteNoSync                bool // its folder is not fsynced then
 	lateSync                  bool // files are fsynced after they were renamed
 	lateQueue                 bool // the queue is fsynced after the head was written
 }
@@ -26,6 +28,7 @@ type mutant struct {
 	faults
 	late  []file // to be synced after the next Rename
 	queue string // to be synced after the spool's folder
+	noted string // a folder in which a note was changed
 }
 
 type mutantFile struct {
@@ -61,7 +64,8 @@ func (m *mutant) Resume(path string, at int64) (file, error) {
 }
 
 func (m *mutant) SyncDir(dir string) error {
-	if m.noSyncDir {
+	if m.noSyncDir || m.noteNoSync && dir == m.noted {
+		m.noted = ""
 		return nil
 	}
 	if m.lateQueue && filepath.Base(dir) == queueDir {
@@ -77,6 +81,11 @@ func (m *mutant) SyncDir(dir string) error {
 }
 
 func (m *mutant) Rename(from, to string) error {
+	if filepath.Base(to) == noteFile {
+		if m.noted = filepath.Dir(to); m.noRenote {
+			return nil
+		}
+	}
 	if m.noHead && filepath.Base(to) == headFile {
 		return nil
 	}
@@ -97,6 +106,8 @@ func TestMutantsOfPowerCut(t *testing.T) {
 		"rename before fsync": {lateSync: true},
 		"head before queue":   {lateQueue: true},
 		"note not kept":       {noNote: true},
+		"note not changed":    {noRenote: true},
+		"change not fsynced":  {noteNoSync: true},
 	} {
 		_, err := cutEverywhere(t, 4000, func(d disk) disk { return &mutant{disk: d, faults: f} }, powerCut)
 		if err == nil {

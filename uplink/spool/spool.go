@@ -3,7 +3,7 @@
 // Package spool keeps what the camera recorded until the hub has it: an ordered queue of entries on disk, each a signed
 // record with the sealed files it speaks of. Start with [Open]; [NewBuffer] takes clips without ever waiting for the disk and
 // is what a recorder writes to. Below it [Spool.Create] writes a clip, [Spool.Append] a record alone, [Spool.Next] reads,
-// [Spool.Remove] forgets.
+// [Spool.Remove] forgets, [Spool.Renote] changes what this camera wants of it.
 //
 // An entry is there as a whole or not at all, whatever happens, and stays until it is removed or its files are evicted for
 // want of room or for age, which is declared by a record of its own. What the hub has signed for is removed at once, so what
@@ -46,6 +46,7 @@ const (
 	markerFile  = "evicted"
 	noteFile    = "note"
 	bareDraft   = "bare-record" // draft of an entry without files; no id has a dash
+	bareNote    = "bare-note"   // a note on its way into an entry
 )
 
 // SignFunc makes the record of an entry. It gets the entry's number, the hash of the record before (zeros for the first)

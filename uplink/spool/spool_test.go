@@ -291,52 +291,6 @@ func TestQuota(t *testing.T) {
 	}
 }
 
-func TestNote(t *testing.T) {
-	dir := t.TempDir()
-	cfg := smallConfig(t.TempDir())
-	s := mustOpen(t, dir, cfg)
-	d, err := s.Create("a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, word := range []string{"", "Now", "a b", "a-b", strings.Repeat("a", maxNote+1)} {
-		if err := d.SetNote(word); err == nil {
-			t.Errorf("note %q is taken", word)
-		}
-	}
-	w, err := d.Part("clip")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = w.Write(make([]byte, 1000))
-	if err := errors.Join(err, w.Close(), d.SetNote("now"), d.SetNote("idle")); err != nil {
-		t.Fatal(err)
-	}
-	var signed []Part
-	e, err := d.Commit(func(seq uint64, prev [32]byte, parts []Part) ([]byte, error) {
-		signed = parts
-		return fakeRecord("clip a")(seq, prev, parts)
-	})
-	if err != nil || e.Note != "idle" || len(signed) != 1 {
-		t.Errorf("committed: note %q, %d signed parts, %v", e.Note, len(signed), err)
-	}
-	mustClip(t, s, "b", make([]byte, 300)) // evicts a
-	for _, again := range []bool{false, true} {
-		if again {
-			if err := s.Close(); err != nil {
-				t.Fatal(err)
-			}
-			s = mustOpen(t, dir, cfg)
-		}
-		if e, _ := s.Next(0); e.Note != "idle" || !e.Evicted {
-			t.Errorf("opened again %v: %+v", again, e)
-		}
-		if e, _ := s.Next(1); e.Note != "" {
-			t.Errorf("opened again %v: an entry without a note has %q", again, e.Note)
-		}
-	}
-}
-
 func TestQuotaWithoutEviction(t *testing.T) {
 	s := mustOpen(t, t.TempDir(), Config{MaxBytes: 1000})
 	mustClip(t, s, "a", make([]byte, 900))
