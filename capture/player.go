@@ -38,7 +38,8 @@ type Playback struct {
 	// Held is how many bytes of frames the consumers keep (a pre-roll ring!). The pool has room for them: at
 	// speed 0 a source whose frames are all held waits for ever.
 	Held int64
-	// Clock tells the wall time of the first frame; nil means the system's.
+	// Clock tells the wall time of the first frame, and is asked every second whether it knows better by now; nil means the
+	// system's.
 	Clock clock.Clock
 }
 
@@ -54,7 +55,8 @@ func (p Playback) Validate() error {
 }
 
 // Player is the [Reader] of a film. The film's own timeline counts: frame n has the PTS n ÷ rate, and the
-// wall time is that of the start plus PTS, so that a fast replay keeps all durations.
+// wall time is that of the start plus PTS, so that a fast replay keeps all durations. A clock that is set while the film plays
+// moves the start.
 //
 // A live player paces itself by the monotonic clock. It drops frames while the pool is empty, and when
 // the reader is late by more than the pool could have buffered.
@@ -63,7 +65,8 @@ type Player struct {
 	rate    Rate
 	play    Playback
 	pool    *Pool
-	opened  clock.Wall
+	opened  clock.Wall    // the wall time of start, as far as it is known
+	asked   time.Time     // when the clock was asked last
 	start   time.Time     // of the timeline, monotonic
 	backlog time.Duration // how late a frame may be read before it counts as lost
 	timer   *time.Timer
@@ -92,6 +95,7 @@ func NewPlayer(film Film, width, height int, rate Rate, play Playback) *Player {
 		pool:   NewPool(width, height, play.Frames),
 		opened: play.Clock.Now(),
 		start:  time.Now(),
+		asked:  time.Now(),
 		done:   make(chan struct{}),
 	}
 	if p.Live() {
@@ -181,7 +185,23 @@ func (p *Player) end(err error) error {
 	return p.film.Rewind()
 }
 
+// again is how often the clock is asked.
+const again = time.Second
+
+// tell asks the clock whether it was set since. A time that has another quality was said by somebody else: only then is its
+// difference to ours a step, and not the clock's own pace.
+func (p *Player) tell() {
+	if time.Since(p.asked) < again {
+		return
+	}
+	p.asked = time.Now()
+	if now := p.play.Clock.Now(); now.Quality != p.opened.Quality {
+		p.opened = clock.Wall{Time: now.Time.Add(-time.Since(p.start)), Quality: now.Quality}
+	}
+}
+
 func (p *Player) stamp(f *Frame) {
+	p.tell()
 	f.Seq = p.next
 	f.PTS = p.rate.PTS(p.next)
 	f.Wall = clock.Wall{Time: p.opened.Time.Add(f.PTS), Quality: p.opened.Quality}

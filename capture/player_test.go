@@ -79,6 +79,42 @@ func TestPlayerStamps(t *testing.T) {
 	}
 }
 
+// A clock that is set while the camera runs is believed within a second; its own pace is not followed.
+func TestPlayerHearsOfTheTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wall := &clock.Fake{}
+		noon := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+		wall.Set(clock.Wall{Time: time.Unix(1000, 0), Quality: clock.Unset})
+		p := NewPlayer(&reel{length: 100}, 2, 2, tenth, Playback{Speed: 1, Clock: wall})
+		defer p.Close()
+		stamped := func(n int) (w clock.Wall) {
+			t.Helper()
+			for range n {
+				img, release, err := p.Read()
+				if err != nil {
+					t.Fatal(err)
+				}
+				w = img.(*Frame).Wall
+				release()
+			}
+			return w
+		}
+		if w := stamped(30); w.Quality != clock.Unset || !w.Time.Equal(time.Unix(1002, 9e8)) {
+			t.Errorf("after 2.9 s: %+v", w)
+		}
+		wall.Set(clock.Wall{Time: noon, Quality: clock.Hub})
+		set := time.Now()
+		if w := stamped(11); w.Quality != clock.Hub || w.Time.Sub(noon).Abs() > again || time.Since(set) > again+200*time.Millisecond {
+			t.Errorf("after it was set: %+v", w)
+		}
+		before := stamped(1)
+		wall.Set(clock.Wall{Time: noon.Add(time.Hour), Quality: clock.Hub})
+		if w := stamped(20); w.Time.Sub(before.Time) != 2*time.Second {
+			t.Errorf("%v in two seconds", w.Time.Sub(before.Time))
+		}
+	})
+}
+
 func TestPlayerLoops(t *testing.T) {
 	p := NewPlayer(&reel{length: 3}, 2, 2, tenth, Playback{Loop: true})
 	defer p.Close()
