@@ -74,7 +74,7 @@ deps-faults: deps-build
 	@.ci/install ip:iproute2 tc:iproute2 nft:nftables nsenter:util-linux strace:strace mkfs.ext4:e2fsprogs fusermount3:fuse3 \
 		losetup:mount mosquitto:mosquitto perl:perl
 
-faults: deps-faults ## the table of faults, each with its figure and goal: cuts, kills, cards, networks, peers (root; 10 minutes)
+faults: deps-faults ## the table of faults, each with its figure and goal: cuts, kills, cards, networks, peers (root; some 8 minutes of CPU)
 	@.ci/faults
 
 faults-long: deps-faults ## the same at full size: every boundary, every cut (hours)

@@ -110,7 +110,7 @@ func (s traced) run(started func(pid int)) (o outcome, err error) {
 }
 
 // variable is what differs between two runs.
-var variable = regexp.MustCompile(`[0-9a-f]{32,}|[0-9]{20}`)
+var variable = regexp.MustCompile(`[0-9a-f]{32,}|[0-9]{20}|-[0-9]+$`)
 
 // entered names the call that the thread is about to make, or returns "" for one that does not count.
 func (s traced) entered(thread, pid int) string {
