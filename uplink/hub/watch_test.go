@@ -62,6 +62,7 @@ func TestStatus(t *testing.T) {
 	c := s.connect(t)
 	c.send(e)
 	c.offer(e) // again: another receipt, no other clip
+	awaitStatus(t, s.Hub, func(st hub.Status) bool { return st.Receipts == 2 }) // before the next connection ends this one
 	dial(t, s.Addr, s.tls, "porch").connect(nil)
 	wrong := dial(t, s.Addr, s.tls, "porch")
 	wrong.device = "yard"
