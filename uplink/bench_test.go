@@ -22,15 +22,23 @@ func BenchmarkTransfer(b *testing.B) {
 		s := newSite(b, 0)
 		key := s.receiptKey(b)
 		var receipt message
+		var seq uint64
+		var details int64 // that came: a camera offers again until the hub has them
 		f := newFake(b, s, func(r record.Record, jws []byte, _ int) []message {
+			if r.Seq != seq {
+				seq, details = r.Seq, 0
+			}
 			receipt = s.receipt(b, key, r, jws, genuine)
-			have, err := wire.Have{Seq: r.Seq, Clip: r.Clip.ID}.Marshal()
+			have, err := wire.Have{Seq: r.Seq, Clip: r.Clip.ID, Details: details}.Marshal()
 			if err != nil {
 				b.Error(err)
 			}
 			return []message{{wire.DownHave, have}}
 		})
 		f.chunk = func(c wire.Chunk) {
+			if c.Part == wire.PartDetails {
+				details = int64(c.Offset) + int64(len(c.Data))
+			}
 			if c.Part == wire.PartBody && c.Offset+uint64(len(c.Data)) == size {
 				f.say(receipt)
 			}

@@ -61,7 +61,7 @@ func TestStatus(t *testing.T) {
 	e := s.cam.Clip(blob(100_000, 1), blob(50, 2))
 	c := s.connect(t)
 	c.send(e)
-	c.offer(e) // again: another receipt, no other clip
+	c.offer(e)                                                                  // again: another receipt, no other clip
 	awaitStatus(t, s.Hub, func(st hub.Status) bool { return st.Receipts == 2 }) // before the next connection ends this one
 	dial(t, s.Addr, s.tls, "porch").connect(nil)
 	wrong := dial(t, s.Addr, s.tls, "porch")
