@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nightjar-cam/nightjar/keys/durable"
 	"github.com/nightjar-cam/nightjar/motion"
 )
 
@@ -240,7 +241,7 @@ func (k *busyKeeper) last() {
 func (k *busyKeeper) write(h habits) {
 	text, err := json.Marshal(h)
 	if err == nil {
-		err = replaceFile(busyFile(k.state), append(text, '\n'))
+		err = durable.Replace(busyFile(k.state), append(text, '\n'))
 	}
 	if err != nil && !k.failed {
 		k.log.Warn("where it is busy by habit cannot be kept across a restart", "code", "busy-map", "err", err)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/nightjar-cam/nightjar/capture"
 	"github.com/nightjar-cam/nightjar/capture/synthetic"
+	"github.com/nightjar-cam/nightjar/keys/durable"
 	"github.com/nightjar-cam/nightjar/motion"
 )
 
@@ -70,7 +71,7 @@ func TestBusyAcrossRestarts(t *testing.T) {
 	}
 
 	// Told while no agent runs, or so late that the agent ends before it looks.
-	if err := replaceFile(busyMark(state), nil); err != nil {
+	if err := durable.Replace(busyMark(state), nil); err != nil {
 		t.Fatal(err)
 	}
 	k.last()

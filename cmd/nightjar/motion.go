@@ -12,6 +12,7 @@ import (
 
 	"github.com/nightjar-cam/nightjar/cmd/internal/cli"
 	"github.com/nightjar-cam/nightjar/cmd/internal/config"
+	"github.com/nightjar-cam/nightjar/keys/durable"
 )
 
 func motionCommand() cli.Command {
@@ -60,7 +61,7 @@ it every hour and when it stops.`,
 					if info, err := os.Stat(state); err != nil || !info.IsDir() {
 						return fmt.Errorf("there is no folder %s: give the camera's with --state", state)
 					}
-					if err := replaceFile(busyMark(state), nil); err != nil {
+					if err := durable.Replace(busyMark(state), nil); err != nil {
 						return fmt.Errorf("let it forget: %w", err)
 					}
 					_, err := fmt.Fprintln(env.Stdout, "it will be forgotten within seconds, or when the agent is started")

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/nightjar-cam/nightjar/cmd/internal/config"
 	"github.com/nightjar-cam/nightjar/cmd/internal/task"
+	"github.com/nightjar-cam/nightjar/keys/durable"
 )
 
 const (
@@ -192,32 +192,11 @@ func (r *remote) confirm() bool {
 	if r.trial == nil {
 		return true
 	}
-	if err := replaceFile(r.path, r.trial); err != nil {
+	if err := durable.Replace(r.path, r.trial); err != nil {
 		r.log.Error("the new configuration cannot be kept", "code", "config-remote-bad", "err", err)
 		return false
 	}
 	r.kept, r.trial = r.trial, nil
 	r.log.Info("the new configuration is kept: the hub was reached", "code", "config-kept")
 	return true
-}
-
-// replaceFile makes text durable under a path: a cut leaves the old file or the new one.
-func replaceFile(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // not there any more when all went well
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("sync folder: %w", err)
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

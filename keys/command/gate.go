@@ -10,10 +10,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/nightjar-cam/nightjar/keys"
+	"github.com/nightjar-cam/nightjar/keys/durable"
 )
 
 // A Signer is a key whose commands a camera hears.
@@ -42,7 +42,7 @@ const maxState = 16 << 10
 // every command is refused. signers is asked for each command, and so is now, which must not go back before what is known to
 // have been.
 func OpenGate(path, device string, signers func() []Signer, now func() time.Time) *Gate {
-	g := &Gate{device: device, signers: signers, now: now, path: path, highest: map[string]uint64{}, replace: replace}
+	g := &Gate{device: device, signers: signers, now: now, path: path, highest: map[string]uint64{}, replace: durable.Replace}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return g
@@ -122,25 +122,4 @@ func (g *Gate) count(c Command, signer string) error {
 		return fmt.Errorf("%w: %w", ErrState, err)
 	}
 	return nil
-}
-
-// replace makes the text durable under the path: a cut leaves the old file or the new one.
-func replace(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".commands-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // not there any more when all went well
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
