@@ -19,9 +19,6 @@ import (
 	"github.com/nightjar-cam/nightjar/uplink/hub/archive"
 )
 
-// minPrefix is how many digits of a clip's id must be given.
-const minPrefix = 4
-
 // clip is a row of the answer.
 type clip struct {
 	Device  string    `json:"device"`
@@ -151,7 +148,7 @@ that was lost. Backups are not touched. The hub may be running.`,
 			if rows == nil {
 				return err
 			}
-			chosen, err := chooseClips(rows, ids)
+			chosen, err := cli.ChooseClips(rows, func(c clip) string { return c.ID }, ids, "nightjar-hub clips ls")
 			if err != nil {
 				return err
 			}
@@ -175,28 +172,4 @@ that was lost. Backups are not touched. The hub may be running.`,
 			return err
 		},
 	}
-}
-
-// chooseClips finds the clips that ids are the beginnings of.
-func chooseClips(rows []clip, ids []string) (chosen []clip, err error) {
-	for _, id := range ids {
-		if len(id) < minPrefix {
-			return nil, cli.Usagef("clip %q: give at least %d digits of its id", id, minPrefix)
-		}
-		var found []clip
-		for _, c := range rows {
-			if strings.HasPrefix(c.ID, id) {
-				found = append(found, c)
-			}
-		}
-		switch len(found) {
-		case 0:
-			return nil, cli.Hint(fmt.Errorf("no clip %q", id), "`nightjar-hub clips ls` lists them")
-		case 1:
-			chosen = append(chosen, found[0])
-		default:
-			return nil, cli.Hint(fmt.Errorf("%d clips begin with %q", len(found), id), "give more digits of the id")
-		}
-	}
-	return chosen, nil
 }

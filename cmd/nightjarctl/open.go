@@ -10,15 +10,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"filippo.io/age"
 
 	"github.com/nightjar-cam/nightjar/cmd/internal/cli"
 )
-
-// minPrefix is how much of a clip's id must be given.
-const minPrefix = 4
 
 // opened is a clip in the answer of open.
 type opened struct {
@@ -71,7 +67,7 @@ here.`,
 			}
 			if !all {
 				// Records that nobody asked for may be wrong.
-				if clips, err = choose(clips, ids); err != nil {
+				if clips, err = cli.ChooseClips(clips, func(c clip) string { return c.ID }, ids, "nightjarctl clips ls"); err != nil {
 					return errors.Join(err, unread)
 				}
 				unread = nil
@@ -96,31 +92,6 @@ func answer(env *cli.Env, done []opened, asJSON bool) error {
 		}
 	}
 	return nil
-}
-
-// choose finds the clips that ids are the beginnings of.
-func choose(clips []clip, ids []string) ([]clip, error) {
-	var chosen []clip
-	for _, id := range ids {
-		if len(id) < minPrefix {
-			return nil, cli.Usagef("clip %q: give at least %d digits of its id", id, minPrefix)
-		}
-		var found []clip
-		for _, c := range clips {
-			if strings.HasPrefix(c.ID, id) {
-				found = append(found, c)
-			}
-		}
-		switch len(found) {
-		case 0:
-			return nil, cli.Hint(fmt.Errorf("no clip %q", id), "`nightjarctl clips ls` lists them")
-		case 1:
-			chosen = append(chosen, found[0])
-		default:
-			return nil, cli.Hint(fmt.Errorf("%d clips begin with %q", len(found), id), "give more digits of the id")
-		}
-	}
-	return chosen, nil
 }
 
 // opener opens clips into a folder.

@@ -70,14 +70,8 @@ func (r ReleaseRequest) Verify(identity ed25519.PublicKey) error {
 // ServeRelease answers one request on conn and leaves conn open. It returns why the device was not released.
 func ServeRelease(ctx context.Context, conn *tls.Conn, issuer Issuer) error {
 	return serve(ctx, conn, func(r ReleaseRequest) (Response, error) {
-		if r.Version != version {
-			return Response{}, fmt.Errorf("%w: version %d, this hub knows %d", ErrBadRequest, r.Version, version)
-		}
-		if err := keys.ValidDevice(r.Device); err != nil {
-			return Response{}, fmt.Errorf("%w: %w", ErrBadRequest, err)
-		}
-		if err := r.bind(conn); err != nil {
-			return Response{}, fmt.Errorf("%w: %w", ErrBadRequest, err)
+		if err := wellFormed(r.Version, r.Device, r.bind(conn)); err != nil {
+			return Response{}, err
 		}
 		return Response{Device: r.Device}, issuer.Release(ctx, r)
 	})

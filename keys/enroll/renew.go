@@ -101,15 +101,20 @@ func (r RenewRequest) Verify(identity ed25519.PublicKey) error {
 // ServeRenewal answers one request on conn and leaves conn open. It returns why the certificate was not renewed.
 func ServeRenewal(ctx context.Context, conn *tls.Conn, issuer Issuer) error {
 	return serve(ctx, conn, func(r RenewRequest) (Response, error) {
-		if r.Version != version {
-			return Response{}, fmt.Errorf("%w: version %d, this hub knows %d", ErrBadRequest, r.Version, version)
-		}
-		if err := keys.ValidDevice(r.Device); err != nil {
-			return Response{}, fmt.Errorf("%w: %w", ErrBadRequest, err)
-		}
-		if err := r.bind(conn); err != nil {
-			return Response{}, fmt.Errorf("%w: %w", ErrBadRequest, err)
+		if err := wellFormed(r.Version, r.Device, r.bind(conn)); err != nil {
+			return Response{}, err
 		}
 		return issuer.Renew(ctx, r)
 	})
+}
+
+// wellFormed refuses what no device of this release says; bound is how taking the connection's binding ended.
+func wellFormed(v int, device string, bound error) error {
+	if v != version {
+		return fmt.Errorf("%w: version %d, this hub knows %d", ErrBadRequest, v, version)
+	}
+	if err := errors.Join(keys.ValidDevice(device), bound); err != nil {
+		return fmt.Errorf("%w: %w", ErrBadRequest, err)
+	}
+	return nil
 }
