@@ -63,6 +63,13 @@ func (f *Floor) At() time.Time {
 	return f.at
 }
 
+// System returns the machine's clock above the floor, wherever that is when it is asked.
+func (f *Floor) System() Clock { return above{f} }
+
+type above struct{ floor *Floor }
+
+func (a above) Now() Wall { return System(a.floor.At()).Now() }
+
 // Raise sets the floor to t if that is later.
 func (f *Floor) Raise(t time.Time) {
 	f.mu.Lock()

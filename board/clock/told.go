@@ -12,22 +12,20 @@ import (
 // others, and a time source may still come. Its methods may be called from any goroutine.
 type Told struct {
 	floor  *Floor
-	system func() Wall
+	system Clock
 
 	mu   sync.Mutex
 	hub  time.Time // what the hub said
 	when time.Time // and our clock then, whose monotonic reading counts from there on
 }
 
-// NewTold returns the machine's clock, to be told.
-func NewTold(floor *Floor) *Told {
-	return &Told{floor: floor, system: func() Wall { return System(floor.At()).Now() }}
-}
+// NewTold returns a clock, such as [Floor.System], to be told.
+func NewTold(floor *Floor, system Clock) *Told { return &Told{floor: floor, system: system} }
 
 // Now returns the system's time where a time source disciplines it; else what the hub said and what has passed since, and the
 // system's if it said nothing.
 func (t *Told) Now() Wall {
-	w := t.system()
+	w := t.system.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if w.Quality == Synced || t.hub.IsZero() {

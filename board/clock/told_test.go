@@ -16,10 +16,12 @@ var built = time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
 // boot1970 is a clock of a board that has just started without a battery. Virtual time begins in 2000, as bad as 1970.
 func boot1970(t *testing.T, floor *Floor) *Told {
 	t.Helper()
-	c := NewTold(floor)
-	c.system = func() Wall { return Wall{time.Now(), Unset} }
-	return c
+	return NewTold(floor, unset{})
 }
+
+type unset struct{}
+
+func (unset) Now() Wall { return Wall{time.Now(), Unset} }
 
 func TestToldTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -50,7 +52,7 @@ func TestToldTime(t *testing.T) {
 			t.Errorf("told again: step %v, %v", step, err)
 		}
 		// A time source is better.
-		c.system = func() Wall { return Wall{hub, Synced} }
+		c.system = &Fake{w: Wall{hub, Synced}}
 		if w := c.Now(); w != (Wall{hub, Synced}) {
 			t.Errorf("synchronised: %v", w)
 		}

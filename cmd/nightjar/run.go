@@ -154,7 +154,7 @@ func newSink(cfg config.Config, log *slog.Logger) (*sink, keys.Credential, error
 		log.Warn("the last time that was known is lost", "code", "clock-floor", "err", err)
 	}
 	floor.Raise(credential.TLS.Leaf.NotBefore)
-	told := clock.NewTold(floor)
+	told := clock.NewTold(floor, floor.System())
 	s := &sink{
 		keys: store, device: credential.Device, boot: clock.BootID(), identity: identity, recipients: recipients,
 		floor: floor, told: told, clock: told, log: log,
