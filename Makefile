@@ -83,8 +83,7 @@ faults-long: deps-faults ## the same at full size: every boundary, every cut (ho
 mutants: deps-faults ## each defence removed in a copy of the tree, and the test that goes red (root; NAMES=pattern)
 	@.ci/mutants "$(NAMES)"
 
-interop: deps-build ## the access list of docs/mosquitto in Debian's mosquitto: camera A cannot act as B
-	@.ci/install mosquitto:mosquitto
+interop: deps-faults ## agent and hub through Debian's mosquitto, set up as docs/mosquitto says: clips, kills, camera A as B (root)
 	@.ci/interop
 
 deps-cross:

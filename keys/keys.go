@@ -2,7 +2,8 @@
 
 // Package keys is what a camera holds: its identity, its certificate, the hub it trusts, and the recipients it seals clips
 // to. Start with [OpenStore]; [Store.Identity] makes the identity on first use, [Store.Credential] is there after enrolment
-// (package enroll). Package seal seals clips, package record signs what was recorded.
+// (package enroll). Package seal seals clips, package record signs what was recorded, package command
+// signs what a camera is to do and lets each command through once.
 //
 // Private keys never leave the store but inside [Identity] and [Credential], which print as their public half.
 package keys

@@ -2,7 +2,8 @@
 
 // Package enroll makes a new device known to a hub, and keeps its certificate fresh. A new device calls [Enroll] with a [Token]
 // that the hub's owner made, an enrolled one runs a [Renewal]; the hub calls [Serve] for a connection that asks for the
-// protocol [ALPN], and [ServeRenewal] for [RenewALPN], with an [Issuer] that decides.
+// protocol [ALPN], [ServeRenewal] for [RenewALPN], and [ServeRelease] for [ReleaseALPN], by which a device takes leave with
+// [Release]; an [Issuer] decides.
 //
 // Over TLS 1.3 without a client certificate, one message goes each way. The token pins the hub's CA and holds a secret that
 // works once; in a renewal the credential pins it, and the identity alone speaks for the device, however old its certificate

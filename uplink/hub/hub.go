@@ -5,15 +5,16 @@
 // it, [Hub.Run] serves it; [NewToken] lets one more device in. The hub cannot open what it stores.
 //
 // One port serves all protocols, TLS 1.3 only. A client that asks for an ALPN protocol of package
-// enroll needs no certificate and can do nothing but enrol or renew; every other one needs a certificate
-// of this hub's CA, and speaks MQTT 3.1.1 as the device that the certificate names.
+// enroll needs no certificate and can do nothing but enrol, renew or take leave; every other one needs a
+// certificate of this hub's CA, and speaks MQTT 3.1.1 as the device that the certificate names. With
+// Config.Broker devices speak MQTT at a broker of the owner's instead, and the hub is one more client there.
 //
 // A hub's folder holds:
 //
 //	ca.crt ca.key         the certificate authority; its hash is in every token
 //	hub.crt hub.key       the server's certificate, for the name keys.HubName
-//	receipt.key           signs receipts (Ed25519)
-//	ca-next.* receipt-next.key  the spares that [Rotate] lets take over; every camera trusts them already
+//	receipt.key           signs receipts and commands (Ed25519)
+//	ca-next.*, receipt-next.key  the spares that [Rotate] lets take over; every camera trusts them already
 //	ca-old.crt            the CA before the last rotation; certificates by it count for 60 days more
 //	commands/             what devices are to do, and what they answered: [Order]
 //	tokens/               one file for each enrolment token, by the SHA-256 of its secret
