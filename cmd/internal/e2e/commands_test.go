@@ -21,7 +21,7 @@ func TestCommands(t *testing.T) {
 		t.Helper()
 		out := s.run("nightjar-hub", append([]string{"command", "--dir", s.path("hub"), "--json", device}, args...)...)
 		if err := json.Unmarshal([]byte(out), &answer); err != nil || answer.State != "done" {
-			t.Fatalf("%v: %v\n%s\n%s", args, err, out, agent.log())
+			t.Fatalf("%v: %v\n%s\n%s", args, err, out, agent.Log())
 		}
 		return answer
 	}
@@ -45,13 +45,13 @@ func TestCommands(t *testing.T) {
 	// A new configuration is in force after a restart of the tasks, and kept when the hub is reached with it.
 	order("config.set", `{"yaml":"motion:\n  sensitivity: 1.5\n"}`)
 	for range 200 {
-		if strings.Contains(agent.log(), "code=config-kept") {
+		if strings.Contains(agent.Log(), "code=config-kept") {
 			break
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	if shown := order("config.show"); !strings.Contains(shown.Data["yaml"].(string), "sensitivity: 1.5") {
-		t.Errorf("configuration %v\n%s", shown.Data, agent.log())
+		t.Errorf("configuration %v\n%s", shown.Data, agent.Log())
 	}
 	for want, args := range map[string][]string{
 		"nothing listens there": {"hub.set", `{"hub":"127.0.0.1:1"}`},
@@ -67,16 +67,16 @@ func TestCommands(t *testing.T) {
 		}
 	}
 	// A camera that is away gets it when it is back.
-	agent.kill()
+	agent.Kill()
 	if out := s.run("nightjar-hub", "command", "--dir", s.path("hub"), "--wait", "0s", device, "upload.pause"); !strings.HasPrefix(out, "waiting") {
 		t.Errorf("answer of a camera that is away: %s", out)
 	}
 	agent = s.startAgent(s.path("camera.yml"))
 	for range 200 {
-		if strings.Contains(agent.log(), "code=command-obeyed command=upload.pause") {
+		if strings.Contains(agent.Log(), "code=command-obeyed command=upload.pause") {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Errorf("the command did not reach the camera when it was back:\n%s\n%s", agent.log(), s.hub.log())
+	t.Errorf("the command did not reach the camera when it was back:\n%s\n%s", agent.Log(), s.hub.Log())
 }

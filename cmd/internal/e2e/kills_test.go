@@ -42,19 +42,19 @@ func TestKills(t *testing.T) {
 		time.Sleep(time.Duration(20+random.IntN(1200)) * time.Millisecond)
 		if random.IntN(2) == 0 {
 			killedAgents++
-			if agent.done() {
-				t.Fatalf("the agent ended by itself: %v\n%s", agent.err, agent.log())
+			if agent.Done() {
+				t.Fatalf("the agent ended by itself: %v\n%s", agent.Err, agent.Log())
 			}
-			agent.kill()
+			agent.Kill()
 			agent = s.startAgent(endless)
 		} else {
-			s.hub.kill()
+			s.hub.Kill()
 			s.startHub()
 		}
 	}
-	agent.kill()
+	agent.Kill()
 	// Undisturbed at last: a short scene, then everything that is spooled goes out.
-	s.startAgent(finite, "--drain").wait(t, 3*time.Minute)
+	s.startAgent(finite, "--drain").Wait(t, 3*time.Minute)
 
 	stored := map[string]int{}
 	for _, c := range s.clips() {

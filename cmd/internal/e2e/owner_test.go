@@ -43,7 +43,7 @@ func TestOwner(t *testing.T) {
 			}
 			time.Sleep(50 * time.Millisecond)
 		}
-		t.Fatalf("no sign of %s:\n%s\n%s", what, agent.log(), s.hub.log())
+		t.Fatalf("no sign of %s:\n%s\n%s", what, agent.Log(), s.hub.Log())
 	}
 
 	// The camera does not answer a stranger. It takes the key while it runs, and with it the command that waits.
@@ -51,9 +51,9 @@ func TestOwner(t *testing.T) {
 	if state, message := give(status, "3s"); state != "waiting" {
 		t.Errorf("by a stranger: %s, %s", state, message)
 	}
-	wait("a refusal", func() bool { return strings.Contains(agent.log(), "code=command-refused") })
+	wait("a refusal", func() bool { return strings.Contains(agent.Log(), "code=command-refused") })
 	s.run("nightjar", "owner", "add", "--state", s.path("camera"), public)
-	wait("the command's end", func() bool { return strings.Contains(agent.log(), "command=status by=owner") })
+	wait("the command's end", func() bool { return strings.Contains(agent.Log(), "command=status by=owner") })
 	if state, message := give(status, "1s"); state != "" || !strings.Contains(message, "is there already") {
 		t.Errorf("given twice: %s, %s", state, message)
 	}
@@ -63,11 +63,11 @@ func TestOwner(t *testing.T) {
 
 	// The busy map: the agent forgets it when the board is told to, and keeps it when it ends.
 	s.run("nightjar", "motion", "reset-busy", "--state", s.path("camera"))
-	wait("the map being forgotten", func() bool { return strings.Contains(agent.log(), "code=busy-forgotten") })
-	if err := agent.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	wait("the map being forgotten", func() bool { return strings.Contains(agent.Log(), "code=busy-forgotten") })
+	if err := agent.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	agent.wait(t, 30*time.Second)
+	agent.Wait(t, 30*time.Second)
 	if rows := strings.Fields(s.run("nightjar", "motion", "busy", "--state", s.path("camera"))); len(rows) < 5 || len(rows[0]) < 10 {
 		t.Errorf("busy map %q", rows)
 	}
@@ -78,11 +78,11 @@ func TestOwner(t *testing.T) {
 		t.Errorf("by the hub: %v, %s", err, stderr)
 	}
 	if state, message := give(sign("factory-reset"), "30s"); state != "done" {
-		t.Fatalf("reset by the owner: %s, %s\n%s", state, message, agent.log())
+		t.Fatalf("reset by the owner: %s, %s\n%s", state, message, agent.Log())
 	}
-	wait("the agent's end", agent.done)
-	if !strings.Contains(agent.log(), "this camera is nobody's now") {
-		t.Errorf("the agent ended:\n%s", agent.log())
+	wait("the agent's end", agent.Done)
+	if !strings.Contains(agent.Log(), "this camera is nobody's now") {
+		t.Errorf("the agent ended:\n%s", agent.Log())
 	}
 	for _, gone := range []string{"keys", "spool", "commands", "busy", "resetting"} {
 		if _, err := os.Stat(filepath.Join(s.path("camera"), gone)); err == nil {

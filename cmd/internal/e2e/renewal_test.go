@@ -19,7 +19,7 @@ func TestRenewalThroughARotation(t *testing.T) {
 		t.Fatalf("renew: %v\n%s", err, out)
 	}
 	s.run("nightjar-hub", "ca", "rotate", "--dir", s.path("hub"))
-	s.hub.kill()
+	s.hub.Kill()
 	s.startHub()
 	if out, err := renew(); err != nil {
 		t.Fatalf("renew after a rotation: %v\n%s", err, out)
@@ -33,7 +33,7 @@ func TestRenewalThroughARotation(t *testing.T) {
 	for range 2 {
 		s.run("nightjar-hub", "ca", "rotate", "--force", "--dir", s.path("hub"))
 	}
-	s.hub.kill()
+	s.hub.Kill()
 	s.startHub()
 	if out, err := renew(); err == nil || !strings.Contains(out, "rotated twice") || !strings.Contains(out, "nightjar-hub token") {
 		t.Errorf("renew after two rotations: %v\n%s", err, out)

@@ -11,9 +11,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nightjar-cam/nightjar/cmd/internal/proctest"
 )
 
 // programs is the folder TestMain built nightjar, nightjar-hub and nightjarctl into.
@@ -42,7 +43,7 @@ type site struct {
 	t      *testing.T
 	dir    string
 	addr   string // the hub's, kept across its restarts
-	hub    *process
+	hub    *proctest.Process
 	agents int // starts of the agent so far, to number its logs
 }
 
@@ -123,86 +124,23 @@ func (s *site) startHub() {
 			c.Close()
 			return
 		}
-		if s.hub.done() {
-			s.t.Fatalf("hub ended at start:\n%s", s.hub.log())
+		if s.hub.Done() {
+			s.t.Fatalf("hub ended at start:\n%s", s.hub.Log())
 		}
 		time.Sleep(25 * time.Millisecond)
 	}
-	s.t.Fatalf("hub does not listen on %s:\n%s", s.addr, s.hub.log())
+	s.t.Fatalf("hub does not listen on %s:\n%s", s.addr, s.hub.Log())
 }
 
-func (s *site) startAgent(config string, args ...string) *process {
+func (s *site) startAgent(config string, args ...string) *proctest.Process {
 	s.t.Helper()
 	s.agents++
 	return s.start(fmt.Sprintf("agent-%03d.log", s.agents), "nightjar", append([]string{"run", "--config", config}, args...)...)
 }
 
-// A process is a running program whose output goes to a file in the site's logs.
-type process struct {
-	cmd  *exec.Cmd
-	file string
-	exit chan struct{}
-	err  error // valid once exit is closed
-}
-
-func (s *site) start(log, name string, args ...string) *process {
+func (s *site) start(log, name string, args ...string) *proctest.Process {
 	s.t.Helper()
-	if err := os.MkdirAll(s.path("logs"), 0o700); err != nil {
-		s.t.Fatal(err)
-	}
-	p := &process{file: s.path("logs", log), exit: make(chan struct{})}
-	f, err := os.OpenFile(p.file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer f.Close()
-	p.cmd = exec.Command(filepath.Join(programs, name), args...)
-	p.cmd.Stdout, p.cmd.Stderr = f, f
-	// The kernel ends the program with the test, even when the test is killed.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := p.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	go func() {
-		p.err = p.cmd.Wait()
-		close(p.exit)
-	}()
-	s.t.Cleanup(p.kill)
-	return p
-}
-
-func (p *process) log() string {
-	b, _ := os.ReadFile(p.file)
-	return string(b)
-}
-
-func (p *process) done() bool {
-	select {
-	case <-p.exit:
-		return true
-	default:
-		return false
-	}
-}
-
-// kill sends SIGKILL and waits until the process is gone.
-func (p *process) kill() {
-	p.cmd.Process.Kill()
-	<-p.exit
-}
-
-// wait waits for the process to end by itself.
-func (p *process) wait(t *testing.T, limit time.Duration) {
-	t.Helper()
-	select {
-	case <-p.exit:
-		if p.err != nil {
-			t.Fatalf("%s: %v\n%s", p.cmd, p.err, p.log())
-		}
-	case <-time.After(limit):
-		p.kill()
-		t.Fatalf("%s still runs after %v\n%s", p.cmd, limit, p.log())
-	}
+	return proctest.Start(s.t, s.path("logs", log), append([]string{filepath.Join(programs, name)}, args...)...)
 }
 
 // clip is a row of `nightjarctl clips ls --json`.

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/nightjar-cam/nightjar/cmd/internal/proctest"
 )
 
 // A slowLink lets so many bytes a second of each connection through to the hub.
@@ -68,7 +70,7 @@ func TestSlowLink(t *testing.T) {
 	link.rate.Store(0)
 	config := s.config("slow.yml", "camera:\n  source: synthetic\n  speed: 0\nclip:\n  pre_roll: 500ms\n  post_roll: 500ms\nupload:\n  order: newest\n")
 	agent := s.startAgent(config, "--drain")
-	recorded := func() int { return strings.Count(agent.log(), `msg="clip recorded"`) }
+	recorded := func() int { return strings.Count(agent.Log(), `msg="clip recorded"`) }
 	const want = 5 // visitors of the synthetic room
 	waitFor(t, agent, "the clips", func() bool { return recorded() == want })
 	link.rate.Store(60 << 10)
@@ -92,7 +94,7 @@ func TestSlowLink(t *testing.T) {
 		return stored
 	})
 	link.rate.Store(10 << 20)
-	agent.wait(t, 2*time.Minute)
+	agent.Wait(t, 2*time.Minute)
 	for _, c := range s.clips() {
 		if c.State != "stored" {
 			t.Errorf("in the end: %+v", c)
@@ -101,7 +103,7 @@ func TestSlowLink(t *testing.T) {
 
 	// The same scene once more, and nothing of it may leave but records and details.
 	keep := s.config("keep.yml", "camera:\n  source: synthetic\n  speed: 0\nupload:\n  rules:\n  - upload: never\n")
-	s.startAgent(keep, "--drain").wait(t, 2*time.Minute)
+	s.startAgent(keep, "--drain").Wait(t, 2*time.Minute)
 	kept := 0
 	for _, c := range s.clips() {
 		if c.State == "camera" && c.Upload == "never" && c.Trigger != "" {
@@ -119,11 +121,11 @@ func TestSlowLink(t *testing.T) {
 }
 
 // waitFor looks until ok, for as long as the program runs and the test may take.
-func waitFor(t *testing.T, p *process, what string, ok func() bool) {
+func waitFor(t *testing.T, p *proctest.Process, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(50 * time.Millisecond) {
-		if p.done() || time.Now().After(end) {
-			t.Fatalf("waited in vain for %s:\n%s", what, p.log())
+		if p.Done() || time.Now().After(end) {
+			t.Fatalf("waited in vain for %s:\n%s", what, p.Log())
 		}
 	}
 }

@@ -46,7 +46,7 @@ func TestVisits(t *testing.T) {
 	}
 	// Speed 0: as fast as the machine goes, with the film's own times, and no frame lost.
 	config := s.config("visits.yml", "camera:\n  source: replay\n  path: "+film+"\n  speed: 0\nclip:\n  pre_roll: "+preRoll.String()+"\n")
-	s.startAgent(config, "--drain").wait(t, 4*time.Minute)
+	s.startAgent(config, "--drain").Wait(t, 4*time.Minute)
 
 	clips := s.clips()
 	s.run("nightjarctl", "clips", "open", "--store", s.path("hub"), "-i", s.path("owner.key"), "--all", "--sheet", "-o", s.path("clips"))

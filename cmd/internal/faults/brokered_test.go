@@ -31,7 +31,7 @@ func TestMosquittoKilled(t *testing.T) {
 	t.Parallel()
 	b, r, kills := newBrokeredRow(t, "SIGKILL of mosquitto mid-clip")
 	b.killed(r, kills, func() {
-		b.mosquitto.kill()
+		b.mosquitto.Kill()
 		b.startMosquitto()
 	})
 }
@@ -41,7 +41,7 @@ func TestMosquittoHubKilled(t *testing.T) {
 	t.Parallel()
 	b, r, kills := newBrokeredRow(t, "SIGKILL of the hub behind mosquitto")
 	b.killed(r, kills, func() {
-		b.hub.kill()
+		b.hub.Kill()
 		b.startHub()
 	})
 }
@@ -54,12 +54,12 @@ func TestMosquittoFrozen(t *testing.T) {
 	agent := b.startAgent(device, b.config(device, slowed), nil)
 	gap, delivered := b.through(4*time.Minute, agent, func() {
 		await(t, time.Minute, "a clip to be under way", b.arriving)
-		syscall.Kill(b.mosquitto.pid(), syscall.SIGSTOP)
+		syscall.Kill(b.mosquitto.PID(), syscall.SIGSTOP)
 		await(t, time.Minute, "the hub to notice", func() bool { return strings.Contains(b.hubLog(), "broker-lost") })
-		syscall.Kill(b.mosquitto.pid(), syscall.SIGCONT)
+		syscall.Kill(b.mosquitto.PID(), syscall.SIGCONT)
 	})
 	r.measured("gap %d frames, %d of %d clips", gap, delivered, visits)
-	if !strings.Contains(agent.log(), "no connection to the hub") {
+	if !strings.Contains(agent.Log(), "no connection to the hub") {
 		t.Error("the camera did not notice")
 	}
 }
@@ -76,8 +76,8 @@ func (b *brokered) killed(r *row, kills int, kill func()) {
 	agent := b.startAgent(device, b.config(device, slowed), nil)
 	done := 0
 	_, delivered := b.through(4*time.Minute, agent, func() {
-		for ; done < kills && strings.Count(agent.log(), `msg="receipt verified"`) < visits; done++ {
-			await(b.t, time.Minute, "a clip to be under way", func() bool { return b.arriving() || strings.Count(agent.log(), `msg="receipt verified"`) >= visits })
+		for ; done < kills && strings.Count(agent.Log(), `msg="receipt verified"`) < visits; done++ {
+			await(b.t, time.Minute, "a clip to be under way", func() bool { return b.arriving() || strings.Count(agent.Log(), `msg="receipt verified"`) >= visits })
 			time.Sleep(time.Duration(done%5) * 200 * time.Millisecond) // not always at the first chunk
 			kill()
 		}
@@ -104,12 +104,12 @@ func TestMosquittoRevoked(t *testing.T) {
 	b.run("nightjar-hub", "revoke", "--dir", b.path("hub"), device)
 	agent := b.startAgent(device, b.config(device, film), nil)
 	await(t, time.Minute, "the camera to be connected, with five more clips", func() bool {
-		return strings.Contains(agent.log(), "connected to the hub") && len(b.promised(device)) >= 2*visits
+		return strings.Contains(agent.Log(), "connected to the hub") && len(b.promised(device)) >= 2*visits
 	})
 	await(t, time.Minute, "the hub to ignore it", func() bool { return strings.Contains(b.hubLog(), "device-revoked") })
 	time.Sleep(5 * time.Second)
 	taken := len(b.clips()) - before
-	agent.kill()
+	agent.Kill()
 	b.run("nightjar-hub", "revoke", "--undo", "--dir", b.path("hub"), device)
 	b.drain(device)
 	promised, wrong := b.verify(device)
@@ -153,7 +153,7 @@ func TestMosquittoComesLater(t *testing.T) {
 	b.startHub()
 	agent := b.startAgent(device, b.config(device, film), nil)
 	began := time.Now()
-	await(t, 3*time.Minute, "the camera's clips", func() bool { return strings.Count(agent.log(), `msg="receipt verified"`) >= visits })
+	await(t, 3*time.Minute, "the camera's clips", func() bool { return strings.Count(agent.Log(), `msg="receipt verified"`) >= visits })
 	r.measured("after %v", time.Since(began).Round(time.Second))
 	agent.stop(t)
 	b.verify(device)

@@ -207,12 +207,12 @@ func TestCard(t *testing.T) {
 			s.enroll(device, s.addr)
 			// The status file lies in memory, as an installed agent's: it is no matter of the card.
 			agent := s.startAgent(device, s.config(device, "run: "+t.TempDir()+"\n"+live), nil)
-			receipts := func() int { return strings.Count(agent.log(), `msg="receipt verified"`) }
+			receipts := func() int { return strings.Count(agent.Log(), `msg="receipt verified"`) }
 			await(t, time.Minute, "a clip to be sent", func() bool { return receipts() > 0 })
 			c.set(f)
 			await(t, time.Minute, "the card to fail", func() bool { return !c.since().IsZero() })
 			var said [][]string
-			await(t, 4*alert, "the alert", func() bool { said = fails.FindAllStringSubmatch(agent.log(), 1); return said != nil })
+			await(t, 4*alert, "the alert", func() bool { said = fails.FindAllStringSubmatch(agent.Log(), 1); return said != nil })
 			at, err := time.Parse(time.RFC3339, said[0][1])
 			if err != nil {
 				t.Fatal(err)
@@ -222,17 +222,17 @@ func TestCard(t *testing.T) {
 			before := receipts()
 			c.set(fault{})
 			await(t, time.Minute, "the trouble to be over, and clips to be sent", func() bool {
-				if agent.done() {
-					t.Fatalf("the agent ended: %v\n%s", agent.err, tail(agent.log()))
+				if agent.Done() {
+					t.Fatalf("the agent ended: %v\n%s", agent.Err, tail(agent.Log()))
 				}
-				return heals.MatchString(agent.log()) && receipts() >= before+visits
+				return heals.MatchString(agent.Log()) && receipts() >= before+visits
 			})
 			agent.stop(t)
 			gap := 0
 			for _, clip := range s.clips() {
 				gap = max(gap, clip.Dropped)
 			}
-			losses := strings.Count(agent.log(), `msg="loss declared"`)
+			losses := strings.Count(agent.Log(), `msg="loss declared"`)
 			s.drain(device)
 			promised, wrong := s.verify(device)
 			r.measured("alert after %.1f s, gap %d frames, %d of %d clips, %d losses", max(0, took.Seconds()), gap, promised-wrong, promised, losses)
@@ -240,7 +240,7 @@ func TestCard(t *testing.T) {
 				t.Errorf("the alert came %v after the card failed first", took)
 			}
 			if gap > maxGap || losses > 0 {
-				t.Errorf("a clip lacks %d frames, %d losses were declared\n%s", gap, losses, tail(agent.log()))
+				t.Errorf("a clip lacks %d frames, %d losses were declared\n%s", gap, losses, tail(agent.Log()))
 			}
 		})
 	}

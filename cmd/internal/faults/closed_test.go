@@ -38,18 +38,18 @@ func TestClosed(t *testing.T) {
 			}
 		}
 		looks++
-		return strings.Contains(agent.log(), "receipt verified")
+		return strings.Contains(agent.Log(), "receipt verified")
 	})
 	rules := ns.in("nft", "list", "table", "inet", "egress")
 	// strace that is killed lets its program go on: end that one, and strace follows.
-	for _, child := range strings.Fields(command(t, "cat", fmt.Sprintf("/proc/%d/task/%d/children", agent.pid(), agent.pid()))) {
+	for _, child := range strings.Fields(command(t, "cat", fmt.Sprintf("/proc/%d/task/%d/children", agent.PID(), agent.PID()))) {
 		pid, err := strconv.Atoi(child)
 		if err != nil {
 			t.Fatal(err)
 		}
 		stop(pid)
 	}
-	<-agent.exit
+	<-agent.Exit
 	trace, err := os.ReadFile(calls)
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestLeaks(t *testing.T) {
 	s := newSite(t)
 	s.behind = true
 	agent := s.startAgent(device, s.config(device, "camera:\n  source: synthetic\n  speed: 0\n  loop: true\n"+shortClips), nil)
-	sent := func() int { return strings.Count(agent.log(), `msg="receipt verified"`) }
+	sent := func() int { return strings.Count(agent.Log(), `msg="receipt verified"`) }
 	at := func(n int) (fds, threads, rss int) {
 		await(t, time.Duration(60+n)*time.Second, fmt.Sprintf("clip %d", n), func() bool { time.Sleep(200 * time.Millisecond); return sent() >= n })
 		// A clip being written has files open: what it holds at rest is the least of some looks.

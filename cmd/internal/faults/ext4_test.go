@@ -35,7 +35,7 @@ func promises(p *process, r *recorder, line *regexp.Regexp) (end func() []promis
 	go func() {
 		var found []promise
 		for last := false; ; {
-			for _, m := range line.FindAllStringSubmatch(p.log(), -1)[len(found):] {
+			for _, m := range line.FindAllStringSubmatch(p.Log(), -1)[len(found):] {
 				found = append(found, promise{m[1], r.at()})
 			}
 			if last {
@@ -94,7 +94,7 @@ func TestExt4Camera(t *testing.T) {
 	time.Sleep(300 * time.Millisecond)
 	offline := disk.at()
 	s.startHub()
-	agent.wait(t, time.Minute)
+	agent.Wait(t, time.Minute)
 	all := made()
 	command(t, "sync", "-f", folder)
 
@@ -183,7 +183,7 @@ func TestExt4Hub(t *testing.T) {
 	disk.begin()
 	agent := s.startAgent(device, s.config(device, film), []string{"--drain"})
 	made := promises(agent, disk, receipted)
-	agent.wait(t, time.Minute)
+	agent.Wait(t, time.Minute)
 	all := made()
 	s.hub.stop(t)
 	command(t, "sync", "-f", folder)

@@ -29,7 +29,7 @@ func TestIdleAgent(t *testing.T) {
 	r := newRow(t, "idle agent, defaults", "RSS <= 24 MiB")
 	s := newSite(t)
 	agent := s.startAgent(device, s.config(device, blind), nil)
-	await(t, 20*time.Second, "the agent to connect", func() bool { return strings.Contains(agent.log(), "connected to the hub") })
+	await(t, 20*time.Second, "the agent to connect", func() bool { return strings.Contains(agent.Log(), "connected to the hub") })
 	time.Sleep(8 * time.Second) // the ring of pre-roll frames is full by then
 	rss := agent.status(t, "VmHWM")
 	r.measured("%s at most", mib(rss))
@@ -122,7 +122,7 @@ func TestHostileHub(t *testing.T) {
 	s.startHub()
 	before := len(s.promised(device))
 	await(t, 2*time.Minute, "the clips to arrive at the true hub", func() bool {
-		return strings.Count(agent.log(), `msg="receipt verified"`) > before
+		return strings.Count(agent.Log(), `msg="receipt verified"`) > before
 	})
 	gap := 0
 	agent.stop(t)

@@ -109,12 +109,12 @@ func TestImpostor(t *testing.T) {
 	promised, wrong := s.verify(device)
 	// What the hub took from the victim's topics it logs with the victim's name.
 	forged := 0
-	for line := range strings.Lines(s.hub.log()) {
+	for line := range strings.Lines(s.hub.Log()) {
 		if strings.Contains(line, "device="+device+" ") && strings.Contains(line, forgedText) {
 			forged++
 		}
 	}
-	refused := strings.Count(s.hub.log(), "topic-forbidden") + strings.Count(s.hub.log(), "connect-unfit")
+	refused := strings.Count(s.hub.Log(), "topic-forbidden") + strings.Count(s.hub.Log(), "connect-unfit")
 	r.measured("%d deliveries to it, %d of its own taken, in %d attempts (%d refusals logged); %d of %d clips", heard.Load(), forged, tried, refused, promised-wrong, promised)
 	if heard.Load() > 0 || forged > 0 {
 		t.Errorf("%d messages were heard, %d were taken", heard.Load(), forged)

@@ -54,9 +54,9 @@ func TestKillHub(t *testing.T) {
 		select {
 		case err = <-ended:
 			s.startHub()
-			agent.wait(t, time.Minute)
-		case <-agent.exit:
-			agent.wait(t, time.Minute)
+			agent.Wait(t, time.Minute)
+		case <-agent.Exit:
+			agent.Wait(t, time.Minute)
 			stop(pid)
 			err = <-ended
 			s.startHub()

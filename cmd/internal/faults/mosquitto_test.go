@@ -121,8 +121,8 @@ func (b *brokered) hubLog() string {
 func (b *brokered) listens(p *process, addr string) {
 	b.t.Helper()
 	await(b.t, 20*time.Second, "a port to open", func() bool {
-		if p.done() {
-			b.t.Fatalf("%s ended at start:\n%s", p.cmd, p.log())
+		if p.Done() {
+			b.t.Fatalf("%s ended at start:\n%s", p.Cmd, p.Log())
 		}
 		c, err := net.Dial("tcp", addr)
 		if err == nil {
@@ -161,7 +161,7 @@ func (b *brokered) impersonated() (heard, taken, genuine int64) {
 	hear := func(im impostor, filter string) net.Conn {
 		conn, in := im.session(im.own)
 		if conn == nil {
-			b.t.Fatalf("%s cannot connect\n%s", im.own, b.mosquitto.log())
+			b.t.Fatalf("%s cannot connect\n%s", im.own, b.mosquitto.Log())
 		}
 		conn.Write(subscribePacket(filter))
 		if _, ok := hears(conn, in, mqttSuback, 5*time.Second); !ok {

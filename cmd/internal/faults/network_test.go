@@ -28,10 +28,10 @@ func (s *site) through(limit time.Duration, agent *process, trouble func()) (gap
 	t.Helper()
 	trouble()
 	await(t, limit, "every clip to be recorded and receipted", func() bool {
-		if agent.done() {
-			t.Fatalf("the agent ended: %v\n%s", agent.err, tail(agent.log()))
+		if agent.Done() {
+			t.Fatalf("the agent ended: %v\n%s", agent.Err, tail(agent.Log()))
 		}
-		return len(s.promised(device)) >= visits && strings.Count(agent.log(), `msg="receipt verified"`) >= visits
+		return len(s.promised(device)) >= visits && strings.Count(agent.Log(), `msg="receipt verified"`) >= visits
 	})
 	agent.stop(t)
 	return s.judge()
@@ -105,7 +105,7 @@ var (
 // found returns how long after began the camera left its connection.
 func found(t *testing.T, agent *process, began time.Time) time.Duration {
 	t.Helper()
-	for _, m := range lost.FindAllStringSubmatch(agent.log(), -1) {
+	for _, m := range lost.FindAllStringSubmatch(agent.Log(), -1) {
 		at, err := time.Parse(time.RFC3339, m[1])
 		if err != nil {
 			t.Fatal(err)
@@ -115,7 +115,7 @@ func found(t *testing.T, agent *process, began time.Time) time.Duration {
 			if took > maxFound {
 				t.Errorf("the camera left its frozen connection after %v", took)
 			}
-			if len(connected.FindAllString(agent.log(), -1)) < 2 {
+			if len(connected.FindAllString(agent.Log(), -1)) < 2 {
 				t.Error("the camera did not come back")
 			}
 			return max(0, took)
@@ -148,11 +148,11 @@ func TestNetworkStoppedHub(t *testing.T) {
 	agent := s.startAgent(device, s.config(device, watched), nil)
 	var began time.Time
 	gap, delivered := s.through(4*time.Minute, agent, func() {
-		await(t, time.Minute, "a clip to arrive", func() bool { return strings.Contains(s.hub.log(), "record stored") })
+		await(t, time.Minute, "a clip to arrive", func() bool { return strings.Contains(s.hub.Log(), "record stored") })
 		began = time.Now()
-		syscall.Kill(s.hub.pid(), syscall.SIGSTOP)
+		syscall.Kill(s.hub.PID(), syscall.SIGSTOP)
 		time.Sleep(freeze)
-		syscall.Kill(s.hub.pid(), syscall.SIGCONT)
+		syscall.Kill(s.hub.PID(), syscall.SIGCONT)
 	})
 	r.measured("found after %.1f s, gap %d frames, %d of %d clips", found(t, agent, began).Seconds(), gap, delivered, visits)
 }

@@ -6,45 +6,25 @@ import (
 	"bufio"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nightjar-cam/nightjar/cmd/internal/proctest"
 )
 
-// A process is a running program whose output goes to a file in the site's logs.
-type process struct {
-	cmd  *exec.Cmd
-	file string
-	exit chan struct{}
-	err  error // valid once exit is closed
-}
+// A process is a program of the rigs.
+type process struct{ *proctest.Process }
 
 func (s *site) start(log string, argv ...string) *process {
 	s.t.Helper()
-	p := &process{file: s.path("logs", log), exit: make(chan struct{})}
-	f := s.openLog(log)
-	defer f.Close()
 	if s.behind {
 		argv = append([]string{"nice", "-n", "19"}, argv...)
 	}
-	p.cmd = exec.Command(argv[0], argv[1:]...)
-	p.cmd.Stdout, p.cmd.Stderr = f, f
-	// A killed test takes its children with it. The signal goes out with the thread that started them, which
-	// Go keeps as long as no goroutine that is locked to it returns.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := p.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	go func() {
-		p.err = p.cmd.Wait()
-		close(p.exit)
-	}()
-	s.t.Cleanup(p.kill)
-	return p
+	return &process{proctest.Start(s.t, s.path("logs", log), argv...)}
 }
 
 func (s *site) openLog(log string) *os.File {
@@ -59,51 +39,15 @@ func (s *site) openLog(log string) *os.File {
 	return f
 }
 
-func (p *process) log() string {
-	b, _ := os.ReadFile(p.file)
-	return string(b)
-}
-
-func (p *process) done() bool {
-	select {
-	case <-p.exit:
-		return true
-	default:
-		return false
-	}
-}
-
-func (p *process) pid() int { return p.cmd.Process.Pid }
-
-// kill sends SIGKILL and waits until the process is gone.
-func (p *process) kill() {
-	p.cmd.Process.Kill()
-	<-p.exit
-}
-
 // stop ends the process in good order, or by the signal itself when it has only just begun.
 func (p *process) stop(t *testing.T) {
 	t.Helper()
-	stop(p.pid())
+	stop(p.PID())
 	select {
-	case <-p.exit:
+	case <-p.Exit:
 	case <-time.After(30 * time.Second):
-		t.Errorf("%s does not stop\n%s", p.cmd, tail(p.log()))
-		p.kill()
-	}
-}
-
-// wait waits for the process to end by itself.
-func (p *process) wait(t *testing.T, limit time.Duration) {
-	t.Helper()
-	select {
-	case <-p.exit:
-		if p.err != nil {
-			t.Fatalf("%s: %v\n%s", p.cmd, p.err, tail(p.log()))
-		}
-	case <-time.After(limit):
-		p.kill()
-		t.Fatalf("%s still runs after %v\n%s", p.cmd, limit, tail(p.log()))
+		t.Errorf("%s does not stop\n%s", p.Cmd, tail(p.Log()))
+		p.Kill()
 	}
 }
 
@@ -112,9 +56,9 @@ func tail(log string) string { return log[max(0, len(log)-3000):] }
 // status reads a line of /proc/PID/status in KiB, such as VmHWM, the most memory the process ever had resident.
 func (p *process) status(t *testing.T, key string) int {
 	t.Helper()
-	f, err := os.Open(fmt.Sprintf("/proc/%d/status", p.pid()))
+	f, err := os.Open(fmt.Sprintf("/proc/%d/status", p.PID()))
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", p.cmd, err, tail(p.log()))
+		t.Fatalf("%s: %v\n%s", p.Cmd, err, tail(p.Log()))
 	}
 	defer f.Close()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
@@ -126,14 +70,14 @@ func (p *process) status(t *testing.T, key string) int {
 			return n
 		}
 	}
-	t.Fatalf("%s: no %s: the process has ended\n%s", p.cmd, key, tail(p.log()))
+	t.Fatalf("%s: no %s: the process has ended\n%s", p.Cmd, key, tail(p.Log()))
 	return 0
 }
 
 // forgetPeak makes VmHWM begin anew at what is resident now.
 func (p *process) forgetPeak(t *testing.T) {
 	t.Helper()
-	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.pid()), []byte("5"), 0); err != nil {
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.PID()), []byte("5"), 0); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -141,9 +85,9 @@ func (p *process) forgetPeak(t *testing.T) {
 // fds returns what the process has open.
 func (p *process) fds(t *testing.T) (open []string) {
 	t.Helper()
-	links, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", p.pid()))
+	links, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", p.PID()))
 	if err != nil || len(links) == 0 {
-		t.Fatalf("%s: no descriptors (%v): the process has ended\n%s", p.cmd, err, tail(p.log()))
+		t.Fatalf("%s: no descriptors (%v): the process has ended\n%s", p.Cmd, err, tail(p.Log()))
 	}
 	for _, l := range links {
 		if to, err := os.Readlink(l); err == nil {

@@ -147,8 +147,8 @@ func (s *site) hubCommand() []string {
 func (s *site) awaitHub() {
 	s.t.Helper()
 	await(s.t, 20*time.Second, "the hub to listen", func() bool {
-		if s.hub.done() {
-			s.t.Fatalf("hub ended at start:\n%s", s.hub.log())
+		if s.hub.Done() {
+			s.t.Fatalf("hub ended at start:\n%s", s.hub.Log())
 		}
 		c, err := net.Dial("tcp", s.addr)
 		if err == nil {
@@ -176,7 +176,7 @@ func (s *site) agentLog(device string) string {
 // drain lets a camera send all that it has, with five more clips.
 func (s *site) drain(device string) {
 	s.t.Helper()
-	s.startAgent(device, s.config(device, film), []string{"--drain"}).wait(s.t, 3*time.Minute)
+	s.startAgent(device, s.config(device, film), []string{"--drain"}).Wait(s.t, 3*time.Minute)
 }
 
 // clip is a row of `nightjarctl clips ls --json`.

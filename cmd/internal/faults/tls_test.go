@@ -177,7 +177,7 @@ func (s *site) speaks(c *tls.Config) bool {
 	await(s.t, 10*time.Second, "the hub's address", func() bool { l, err = net.Listen("tcp", s.addr); return err == nil })
 	defer l.Close()
 	agent := s.startAgent(device, s.config(device, live), nil)
-	defer agent.kill()
+	defer agent.Kill()
 	l.(*net.TCPListener).SetDeadline(time.Now().Add(20 * time.Second))
 	conn, err := l.Accept()
 	if err != nil {
