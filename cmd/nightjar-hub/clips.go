@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/nightjar-cam/nightjar/cmd/internal/chronicle"
 	"github.com/nightjar-cam/nightjar/cmd/internal/cli"
 	"github.com/nightjar-cam/nightjar/keys/record"
 	"github.com/nightjar-cam/nightjar/uplink/hub"
@@ -39,7 +40,7 @@ func clipsCommand() cli.Command {
 		Name:  "clips",
 		Usage: "nightjar-hub clips COMMAND",
 		Short: "List clips as the hub sees them, or remove some",
-		Sub:   []cli.Command{clipsListCommand(), clipsRemoveCommand()},
+		Sub:   []cli.Command{clipsListCommand(), clipsEventsCommand(), clipsRemoveCommand()},
 	}
 }
 
@@ -79,8 +80,39 @@ retention or by hand; absent, which "nightjarctl clips verify" explains. The hub
 	}
 }
 
-// listClips returns the clips whose records verify, and what does not. No rows: nothing could be read.
-func listClips(dir, device string) ([]clip, error) {
+func clipsEventsCommand() cli.Command {
+	var dir, device string
+	var asJSON bool
+	return cli.Command{
+		Name:  "events",
+		Usage: "nightjar-hub clips events --dir DIR [--device ID] [--json]",
+		Short: "List what cameras signed of themselves: privacy, restarts, losses",
+		Long: `Lists the events and the declared losses of all cameras, or of one, in the order they were signed. Times are UTC; CLOCK says
+what the camera knew of the time when it signed. The hub may be running.`,
+		Flags: func(f *flag.FlagSet) {
+			f.StringVar(&dir, "dir", "", "folder of the hub")
+			f.StringVar(&device, "device", "", "only the events of this camera, by its `ID`")
+			cli.JSONFlag(f, &asJSON)
+		},
+		Run: func(_ context.Context, env *cli.Env, _ []string) error {
+			if dir == "" {
+				return cli.Usagef("clips events needs --dir")
+			}
+			devices, err := chosenDevices(dir, device)
+			if err != nil {
+				return err
+			}
+			rows, err := chronicle.List(devices)
+			if asJSON {
+				return errors.Join(err, env.JSON(rows))
+			}
+			return errors.Join(err, chronicle.Print(env.Stdout, rows))
+		},
+	}
+}
+
+// chosenDevices returns all cameras, or one.
+func chosenDevices(dir, device string) ([]*archive.Device, error) {
 	a, err := archive.Open(dir)
 	if err != nil {
 		return nil, err
@@ -94,6 +126,12 @@ func listClips(dir, device string) ([]clip, error) {
 	if errors.Is(err, archive.ErrNoDevice) {
 		err = cli.Hint(err, "`nightjar-hub devices` lists the cameras")
 	}
+	return devices, err
+}
+
+// listClips returns the clips whose records verify, and what does not. No rows: nothing could be read.
+func listClips(dir, device string) ([]clip, error) {
+	devices, err := chosenDevices(dir, device)
 	if err != nil {
 		return nil, err
 	}

@@ -101,10 +101,11 @@ type trial struct {
 	staged chan []byte
 	hub    chan struct{} // the hub was reached
 	ready  chan struct{}
+	kept   func() // told when a new configuration is kept; nil for nobody
 }
 
 func newTrial(r *remote) *trial {
-	t := &trial{r, make(chan []byte, 1), make(chan struct{}, 1), make(chan struct{})}
+	t := &trial{remote: r, staged: make(chan []byte, 1), hub: make(chan struct{}, 1), ready: make(chan struct{})}
 	close(t.ready)
 	return t
 }
@@ -159,8 +160,12 @@ func (t *trial) Run(ctx context.Context) error {
 			r.log.Info("a new configuration is tried", "code", "config-trial")
 			return r.turn(text)
 		case <-t.hub:
+			before, _ := r.state()
 			if r.confirm() {
 				late = nil
+				if before != nil && t.kept != nil {
+					t.kept()
+				}
 			}
 		case <-late:
 			r.log.Error("the hub was not reached with the new configuration: back to the old one", "code", "config-reverted", "after", r.limit)

@@ -25,6 +25,7 @@ import (
 	"github.com/nightjar-cam/nightjar/cmd/internal/task"
 	"github.com/nightjar-cam/nightjar/keys"
 	"github.com/nightjar-cam/nightjar/keys/command"
+	"github.com/nightjar-cam/nightjar/keys/record"
 	"github.com/nightjar-cam/nightjar/keys/seal"
 	"github.com/nightjar-cam/nightjar/uplink"
 	"github.com/nightjar-cam/nightjar/uplink/policy"
@@ -90,8 +91,8 @@ func run(ctx context.Context, r *remote, drain bool, log *slog.Logger) error {
 		return err
 	}
 	defer s.spool.Close()
-	record := health.New(log, func() time.Time { return s.clock.Now().Time })
-	eye, err := newEye(cfg, s, s.clock, record, log)
+	troubles := health.New(log, func() time.Time { return s.clock.Now().Time })
+	eye, err := newEye(cfg, s, s.clock, troubles, log)
 	if err != nil {
 		return err
 	}
@@ -105,6 +106,8 @@ func run(ctx context.Context, r *remote, drain bool, log *slog.Logger) error {
 	var commands *commander
 	trial, reset := newTrial(r), newResetter(cfg.State)
 	timekeeper := newTimekeeper(s.floor, s.told, renewal.Credential, log)
+	timekeeper.stepped = func(by time.Duration) { s.event(record.ClockStep, record.Hub, by.String()) }
+	trial.kept = func() { s.event(record.ConfigChanged, record.Hub, "") }
 	session = uplink.New(uplink.Config{
 		Release: cli.Release(), Boot: s.boot, Body: partBody, Details: partDetails, Credential: renewal.Credential,
 		Newest: cfg.Upload.Order == policy.Newest, Rate: cfg.Upload.BytesPerSecond(), Idle: s.upload.idle, Floor: s.floor.At,
@@ -115,9 +118,9 @@ func run(ctx context.Context, r *remote, drain bool, log *slog.Logger) error {
 
 	s.buffer.Until(eye.recorder.Done())
 	tasks := []task.Task{
-		task.Signals(log), eye.camera, eye.recorder, eye.busy, s.buffer, session, renewal, timekeeper, commands, trial, reset,
+		task.Signals(log), eye.camera, eye.recorder, eye.busy, s.buffer, s.journal, session, renewal, timekeeper, commands, trial, reset,
 		newCredentialWatch(s.keys, credential, session.Reconnect, log),
-		newVitals(cfg, record, eye, s, session, renewal.Credential, log),
+		newVitals(cfg, troubles, eye, s, session, renewal.Credential, log),
 	}
 	if drain {
 		tasks = append(tasks, newDrain(eye, s, session))
@@ -160,6 +163,7 @@ func newSink(cfg config.Config, log *slog.Logger) (*sink, keys.Credential, error
 		floor: floor, told: told, clock: told, log: log,
 	}
 	s.upload = &upload{policy: cfg.Upload, clock: s.clock, link: route.Default}
+	s.journal = newJournal(s)
 	// A film can wait for the card; a camera cannot.
 	wait := cfg.Camera.Speed == 0
 	return s, credential, s.openSpool(spoolDir(cfg.State), cfg.State, cfg.Spool, wait)

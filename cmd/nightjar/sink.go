@@ -28,7 +28,8 @@ const (
 )
 
 // sink is where capture and uplink meet: it seals what the recorder writes, signs a record of it
-// and hands both to the spool's buffer, which never makes it wait for the card. It is the recorder's alone.
+// and hands both to the spool's buffer, which never makes it wait for the card. It is the recorder's alone, but for event and
+// blind, which anybody may call.
 type sink struct {
 	keys       *keys.Store
 	device     string
@@ -42,6 +43,7 @@ type sink struct {
 	clock      clock.Clock
 	log        *slog.Logger
 	upload     *upload
+	journal    *journal
 }
 
 // Create opens a clip. Nothing of it reaches the disk but through the age writer.

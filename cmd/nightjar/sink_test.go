@@ -53,6 +53,7 @@ func newTestSink(t *testing.T, dir string) (s *sink, owner []age.Identity, end f
 	fake.Set(clock.Wall{Time: noon, Quality: clock.Synced})
 	s = &sink{device: "porch", boot: "boot", identity: identity, recipients: recipients, clock: fake, log: slog.New(slog.DiscardHandler)}
 	s.upload = &upload{clock: fake}
+	s.journal = newJournal(s)
 	return s, owner, openSpool(t, s, dir)
 }
 

@@ -19,6 +19,7 @@ type timekeeper struct {
 	credential func() keys.Credential
 	log        *slog.Logger
 	ready      chan struct{}
+	stepped    func(by time.Duration) // told of a step of the clock that is worth an event; nil for nobody
 }
 
 const (
@@ -27,7 +28,7 @@ const (
 )
 
 func newTimekeeper(floor *clock.Floor, c *clock.Told, credential func() keys.Credential, log *slog.Logger) *timekeeper {
-	k := &timekeeper{floor, c, credential, log, make(chan struct{})}
+	k := &timekeeper{floor: floor, clock: c, credential: credential, log: log, ready: make(chan struct{})}
 	close(k.ready)
 	return k
 }
@@ -65,5 +66,8 @@ func (k *timekeeper) welcome(hub time.Time) {
 		k.log.Warn("the hub's time is not believed", "code", "clock-hub-refused", "err", err)
 	case k.clock.Now().Quality == clock.Hub && step.Abs() > smallStep:
 		k.log.Warn("time is set by the hub", "code", "clock-step", "by", step)
+		if k.stepped != nil {
+			k.stepped(step)
+		}
 	}
 }

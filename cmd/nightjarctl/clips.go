@@ -19,7 +19,7 @@ func clipsCommand() cli.Command {
 		Name:  "clips",
 		Usage: "nightjarctl clips COMMAND",
 		Short: "List, open and verify the clips in a hub's folder",
-		Sub:   []cli.Command{lsCommand(), openCommand(), verifyCommand()},
+		Sub:   []cli.Command{lsCommand(), eventsCommand(), openCommand(), verifyCommand()},
 	}
 }
 
@@ -95,7 +95,7 @@ func (s *source) clips() ([]clip, error) {
 			case e.Record.Clip != nil:
 				byID[e.Record.Clip.ID] = len(all)
 				all = append(all, clip{Clip: e.Record.Clip, device: d, seq: e.Seq, removed: d.Gone(e)})
-			case e.Record.Loss.Reason == record.Evicted:
+			case e.Record.Loss != nil && e.Record.Loss.Reason == record.Evicted:
 				if i, ok := byID[e.Record.Loss.Clip]; ok {
 					all[i].evicted = e.Seq
 				}

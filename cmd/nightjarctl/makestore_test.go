@@ -23,12 +23,14 @@ import (
 	"github.com/nightjar-cam/nightjar/uplink/hub/store"
 )
 
-// makestore DIR RECIPIENT [arriving] makes a hub's folder as two cameras fill it, sealed to RECIPIENT:
+// makestore DIR RECIPIENT [arriving|events] makes a hub's folder as two cameras fill it, sealed to RECIPIENT:
 //
 //	porch  1 clip aaaa…, 2 clip abbb…, 3 clip cccc…, 4 loss: abbb… was evicted, its files are not there
 //	yard   1 clip dddd…
 //
 // and with arriving, clips that are still on porch: 5 eeee… on its way, 6 ffff… on request.
+//
+// and with events instead of arriving: 5 event privacy-on by the hub, 6 loss stall, of no clip.
 //
 // The film of clip aaaa… is the text "film aaaa…".
 func makestore() {
@@ -42,7 +44,11 @@ func makestore() {
 	porch.clip("a" + strings.Repeat("b", 31))
 	porch.clip(strings.Repeat("c", 32))
 	porch.evict("a" + strings.Repeat("b", 31))
-	if len(os.Args) == 4 {
+	if len(os.Args) == 4 && os.Args[3] == "events" {
+		porch.sign(record.Record{Version: record.EventVersion, Kind: record.KindEvent, Event: &record.Event{
+			Code: record.PrivacyOn, From: noon, To: noon.Add(time.Minute), By: record.Hub, Detail: "guests", Count: 3}})
+		porch.sign(record.Record{Kind: record.KindLoss, Loss: &record.Loss{Reason: record.Stall, From: noon, To: noon.Add(time.Minute)}})
+	} else if len(os.Args) == 4 {
 		porch.arrive(strings.Repeat("e", 32), "")
 		porch.arrive(strings.Repeat("f", 32), "request")
 	}
@@ -86,7 +92,10 @@ func (c *camera) dir() string { return archive.DeviceDir(c.store, c.id) }
 
 func (c *camera) sign(r record.Record) []byte {
 	c.seq++
-	r.Version, r.Device, r.Seq, r.Prev = record.Version, c.id, c.seq, hex.EncodeToString(c.prev[:])
+	if r.Version == 0 {
+		r.Version = record.Version
+	}
+	r.Device, r.Seq, r.Prev = c.id, c.seq, hex.EncodeToString(c.prev[:])
 	r.Boot, r.Time, r.Quality = "boot", noon, "synced"
 	jws, err := record.Sign(c.identity.Key(), r)
 	must(err)

@@ -30,7 +30,8 @@ func verifyCommand() cli.Command {
 		Long: `Reads everything the hub has stored and checks it against what the cameras signed: each record's signature,
 its place in the chain, the size and SHA-256 of each sealed file. Every gap and every wrong file is named,
 and the exit code is 1. Clips that are still on a camera are no gap. Losses that a camera itself declared are
-named too, and so are clips that the hub removed and signed for; they are no fault of the store.
+named too, and so are clips that the hub removed and signed for; they are no fault of the store. Neither are the
+events that a camera signs in the same chain, such as privacy mode or a restart; they are counted.
 
 No key is needed. All of it rests on the camera's identity: compare the fingerprint with the one that
 "nightjar enroll" printed. Records missing at the end of the chain cannot be seen from here.`,
@@ -78,6 +79,9 @@ func describe(w io.Writer, reports []verified) error {
 				fmt.Fprintf(w, ", %d frames", l.Loss.Frames)
 			}
 			fmt.Fprintf(w, ", %s to %s\n", l.Loss.From.UTC().Format("2006-01-02 15:04:05Z"), l.Loss.To.UTC().Format("2006-01-02 15:04:05Z"))
+		}
+		if n := len(r.Events); n > 0 {
+			fmt.Fprintf(w, "  %d events of the camera itself, which `nightjarctl clips events` shows\n", n)
 		}
 		for _, g := range r.Removals {
 			fmt.Fprintf(w, "  removed by the hub: clip %s of record %d, %s, %s\n", g.Clip, g.Seq, g.Removed.UTC().Format("2006-01-02 15:04:05Z"), cli.Printable(g.Reason))

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package record makes and checks what a camera signs: that a clip was recorded, or that something was lost. Each record
-// holds the hash of the one before, so that together they form a chain in which nothing can be changed, left out or put in
-// unseen. Start with [Sign] and [Verify] for one record, and [NewChain] for all of a camera's.
+// Package record makes and checks what a camera signs: that a clip was recorded, that something was lost, or what
+// happened to the camera itself. Each record holds the hash of the one before, so that together they form a chain in which
+// nothing can be changed, left out or put in unseen. Start with [Sign] and [Verify] for one record, and [NewChain] for all of a camera's.
 //
 // A record is a JWS in compact form (RFC 7515) with EdDSA over Ed25519 (RFC 8037) and a payload in canonical JSON (RFC 8785,
 // limited to strings and integers). It covers the hash of the sealed clip, so anyone can check it who cannot open the clip.
-// The form is stable: fields are only added together with a new Version.
+// The form is stable: what is added comes with a new version, and a record has the first version that knew its kind.
 package record
 
 import (
@@ -21,8 +21,9 @@ import (
 )
 
 const (
-	Version = 1
-	MaxSize = 16 << 10 // bytes of a compact JWS, record or receipt
+	Version      = 1        // of clips and losses, receipts and tombstones
+	EventVersion = 2        // of events: a program that knows version 1 only refuses them and nothing else
+	MaxSize      = 16 << 10 // bytes of a compact JWS, record or receipt
 )
 
 var (
@@ -34,8 +35,9 @@ var (
 type Kind string
 
 const (
-	KindClip Kind = "clip"
-	KindLoss Kind = "loss"
+	KindClip  Kind = "clip"
+	KindLoss  Kind = "loss"
+	KindEvent Kind = "event" // since EventVersion
 )
 
 // Reasons of a loss.
@@ -47,6 +49,8 @@ const (
 	Evicted     = "evicted"     // the spool was full, or the clip too old; its body was removed before the hub had it
 	Damaged     = "damaged"     // the clip, or a record, could not be read from the spool any more
 	StoreLost   = "store-lost"  // the spool was lost as a whole, with any number of clips and records
+	Stall       = "stall"       // the camera gave no frames
+	Private     = "privacy"     // the sensor was closed by somebody's wish; whose, the events beside it say
 )
 
 // Record is one link of a camera's chain.
@@ -61,6 +65,7 @@ type Record struct {
 	Quality string    `json:"quality"`
 	Clip    *Clip     `json:"clip,omitempty"`
 	Loss    *Loss     `json:"loss,omitempty"`
+	Event   *Event    `json:"event,omitempty"`
 }
 
 // Clip is what anyone may know of a sealed clip.
@@ -113,6 +118,9 @@ func Verify(pub ed25519.PublicKey, jws []byte) (Record, error) {
 	var r Record
 	payload, err := verify(pub, recordHeader, jws)
 	if err == nil {
+		err = tooNew(payload)
+	}
+	if err == nil {
 		err = decode(payload, &r)
 	}
 	if err == nil {
@@ -129,8 +137,8 @@ func Hash(jws []byte) [32]byte { return sha256.Sum256(jws) }
 
 func (r Record) validate() error {
 	switch {
-	case r.Version != Version:
-		return fmt.Errorf("%w: version %d, this program knows %d", ErrMalformed, r.Version, Version)
+	case r.Version != r.Kind.version():
+		return fmt.Errorf("%w: version %d of kind %q", ErrMalformed, r.Version, r.Kind)
 	case r.Device == "":
 		return fmt.Errorf("%w: no device", ErrMalformed)
 	case r.Seq == 0 || r.Seq > maxInteger:
@@ -141,10 +149,12 @@ func (r Record) validate() error {
 		return fmt.Errorf("%w: first record with a predecessor", ErrMalformed)
 	case !isTime(r.Time):
 		return fmt.Errorf("%w: time is not UTC in whole milliseconds", ErrMalformed)
-	case r.Kind == KindClip && r.Clip != nil && r.Loss == nil:
+	case r.Kind == KindClip && r.Clip != nil && r.Loss == nil && r.Event == nil:
 		return r.Clip.validate()
-	case r.Kind == KindLoss && r.Loss != nil && r.Clip == nil:
+	case r.Kind == KindLoss && r.Loss != nil && r.Clip == nil && r.Event == nil:
 		return r.Loss.validate()
+	case r.Kind == KindEvent && r.Event != nil && r.Clip == nil && r.Loss == nil:
+		return r.Event.validate()
 	}
 	return fmt.Errorf("%w: kind %q does not fit its content", ErrMalformed, r.Kind)
 }

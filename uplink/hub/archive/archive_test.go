@@ -84,7 +84,7 @@ func five(c *camera.Camera) []camera.Entry {
 
 func TestVerifySound(t *testing.T) {
 	c := camera.New("porch")
-	entries := five(c)
+	entries := append(five(c), c.Event(record.PrivacyOn, record.Owner))
 	a := fill(t, c, entries...)
 	d := porch(t, a)
 	evicted := entries[3].ID()
@@ -93,8 +93,8 @@ func TestVerifySound(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := Report{Device: "porch", Records: 5, Clips: 2, Bytes: 16, Head: 5,
-		Losses: []Declared{{2, *entries[1].Loss}, {5, *entries[4].Loss}}}
+	want := Report{Device: "porch", Records: 6, Clips: 2, Bytes: 16, Head: 6,
+		Losses: []Declared{{2, *entries[1].Loss}, {5, *entries[4].Loss}}, Events: []Happening{{6, *entries[5].Event}}}
 	if diff := cmp.Diff(want, report(t, a)); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)
 	}

@@ -51,6 +51,12 @@ type Declared struct {
 	Loss record.Loss `json:"loss"`
 }
 
+// A Happening is an event that the device recorded and signed. It is not a problem of the store.
+type Happening struct {
+	Seq   uint64       `json:"seq"`
+	Event record.Event `json:"event"`
+}
+
 // A Removal is a clip that the hub removed and says so, signed. It is not a problem either.
 type Removal struct {
 	Seq     uint64    `json:"seq"`
@@ -61,18 +67,19 @@ type Removal struct {
 
 // A Report is what [Device.Verify] found.
 type Report struct {
-	Device   string     `json:"device"`
-	Records  int        `json:"records"`  // that verify
-	Clips    int        `json:"clips"`    // whose two files are there and match their record
-	Bytes    int64      `json:"bytes"`    // of those clips
-	Arriving int        `json:"arriving"` // clips that are not stored yet: the camera has them
-	Head     uint64     `json:"head"`     // highest sequence number
-	Losses   []Declared `json:"losses"`
-	Removals []Removal  `json:"removals"`
-	Problems []Problem  `json:"problems"`
+	Device   string      `json:"device"`
+	Records  int         `json:"records"`  // that verify
+	Clips    int         `json:"clips"`    // whose two files are there and match their record
+	Bytes    int64       `json:"bytes"`    // of those clips
+	Arriving int         `json:"arriving"` // clips that are not stored yet: the camera has them
+	Head     uint64      `json:"head"`     // highest sequence number
+	Losses   []Declared  `json:"losses"`
+	Events   []Happening `json:"events"`
+	Removals []Removal   `json:"removals"`
+	Problems []Problem   `json:"problems"`
 }
 
-// OK reports whether nothing is wrong. Declared losses and removals are not wrong.
+// OK reports whether nothing is wrong. Declared losses, events and removals are not wrong.
 func (r Report) OK() bool { return len(r.Problems) == 0 }
 
 // Verify reads everything the store holds of the device: each record's signature and its place in the
@@ -154,6 +161,9 @@ func (v *verifier) stored(e Entry, err error) {
 		if l.Clip != "" && l.Reason == record.Evicted {
 			v.evicted[l.Clip] = e.Seq
 		}
+	}
+	if ev := e.Record.Event; ev != nil {
+		v.report.Events = append(v.report.Events, Happening{e.Seq, *ev})
 	}
 	if c := e.Record.Clip; c != nil {
 		if first, ok := v.clips[c.ID]; ok {

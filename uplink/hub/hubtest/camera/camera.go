@@ -81,6 +81,15 @@ func (c *Camera) Loss(reason, clip string) Entry {
 	})
 }
 
+// Event records something that happened to the camera itself.
+func (c *Camera) Event(code, by string) Entry {
+	at := Start.Add(time.Duration(c.Seq) * time.Minute)
+	return c.sign(func(r *record.Record) {
+		r.Version, r.Kind = record.EventVersion, record.KindEvent
+		r.Event = &record.Event{Code: code, From: at, To: at, By: by, Count: 1}
+	})
+}
+
 func (c *Camera) sign(fill func(*record.Record)) Entry {
 	r := record.Record{
 		Version: record.Version, Device: c.Device, Seq: c.Seq + 1, Prev: c.Prev,
