@@ -30,10 +30,20 @@ type Frame struct {
 	Seq  uint64        // rises by one for each frame the driver saw; a gap means that frames were lost
 	PTS  time.Duration // monotonic time since the source was opened, strictly rising
 	Wall clock.Wall    // guess of the wall clock at PTS
+	// Light is what the camera says of it; the zero value where it says nothing.
+	Light Light
 
 	pool    *Pool
 	refs    atomic.Int32
 	release func() // Release as a func value, made once: a method value made for each frame would allocate
+}
+
+// Light is what a camera knows of the light in a frame. A field is 0 where it is not known.
+type Light struct {
+	// Exposure is the exposure time in seconds times all gains: how much a given light shows in the picture.
+	Exposure float64
+	// Lux is how bright the scene is, as the camera guesses.
+	Lux float64
 }
 
 // Luma returns the Y plane. It shares the frame's memory and is valid as long as the caller's reference.

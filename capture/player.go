@@ -65,9 +65,7 @@ type Player struct {
 	rate    Rate
 	play    Playback
 	pool    *Pool
-	opened  clock.Wall    // the wall time of start, as far as it is known
-	asked   time.Time     // when the clock was asked last
-	start   time.Time     // of the timeline, monotonic
+	opened  *Opening      // where the timeline starts
 	backlog time.Duration // how late a frame may be read before it counts as lost
 	timer   *time.Timer
 
@@ -85,17 +83,12 @@ func NewPlayer(film Film, width, height int, rate Rate, play Playback) *Player {
 		play.Frames = 32
 	}
 	play.Frames += int(play.Held / int64(width*height*3/2))
-	if play.Clock == nil {
-		play.Clock = clock.System(time.Time{})
-	}
 	p := &Player{
 		film:   film,
 		rate:   rate,
 		play:   play,
 		pool:   NewPool(width, height, play.Frames),
-		opened: play.Clock.Now(),
-		start:  time.Now(),
-		asked:  time.Now(),
+		opened: NewOpening(play.Clock),
 		done:   make(chan struct{}),
 	}
 	if p.Live() {
@@ -157,7 +150,7 @@ func (p *Player) take() (*Frame, error) {
 		}
 		return nil, ErrClosed
 	}
-	late := time.Since(p.start.Add(p.real(p.rate.PTS(p.next))))
+	late := p.opened.Since() - p.real(p.rate.PTS(p.next))
 	p.timer.Reset(max(0, -late))
 	select {
 	case <-p.timer.C:
@@ -185,26 +178,10 @@ func (p *Player) end(err error) error {
 	return p.film.Rewind()
 }
 
-// again is how often the clock is asked.
-const again = time.Second
-
-// tell asks the clock whether it was set since. A time that has another quality was said by somebody else: only then is its
-// difference to ours a step, and not the clock's own pace.
-func (p *Player) tell() {
-	if time.Since(p.asked) < again {
-		return
-	}
-	p.asked = time.Now()
-	if now := p.play.Clock.Now(); now.Quality != p.opened.Quality {
-		p.opened = clock.Wall{Time: now.Time.Add(-time.Since(p.start)), Quality: now.Quality}
-	}
-}
-
 func (p *Player) stamp(f *Frame) {
-	p.tell()
 	f.Seq = p.next
 	f.PTS = p.rate.PTS(p.next)
-	f.Wall = clock.Wall{Time: p.opened.Time.Add(f.PTS), Quality: p.opened.Quality}
+	f.Wall = p.opened.At(f.PTS)
 }
 
 // real converts a duration of the film's timeline to one of ours.

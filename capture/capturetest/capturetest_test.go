@@ -96,3 +96,25 @@ func TestChecksFindFaults(t *testing.T) {
 		})
 	}
 }
+
+// The checks of live drivers find faults, too. They run in real time.
+func TestLiveChecks(t *testing.T) {
+	with := func(fault faulty) Make {
+		return func(o Options) (driver.Adapter, error) {
+			o.Endless, o.Speed = true, 4
+			if fault.live {
+				o.Speed = 0
+			}
+			d, err := newSynthetic(o)
+			fault.Driver = d
+			return &fault, err
+		}
+	}
+	t.Run("good", func(t *testing.T) { RunLive(t, with(faulty{})) })
+	if stampsLive(with(faulty{reset: true})) == nil {
+		t.Error("all frames have the number 0")
+	}
+	if dropsLive(with(faulty{reset: true})) == nil {
+		t.Error("the numbers hide what is lost")
+	}
+}
