@@ -94,6 +94,7 @@ func (c *camera) Run(ctx context.Context) error {
 
 // step takes one frame along the path. It allocates nothing once the recorder's ring is warm.
 func (c *camera) step(frame *capture.Frame) {
+	c.detector.Hint(motion.Hint{Exposure: frame.Light.Exposure})
 	result := c.detector.Process(motion.Plane(frame.Luma()), frame.PTS)
 	if result.Tamper != c.tamper {
 		c.report(result.Tamper, frame.PTS)

@@ -119,6 +119,31 @@ func BenchmarkFramePath(b *testing.B) {
 	}
 }
 
+// What the camera says of its exposure reaches the detector: a picture that stays the same although it is exposed four times
+// as long is of a room that got dark.
+func TestExposureReachesDetector(t *testing.T) {
+	adapter, err := synthetic.New(synthetic.Config{Width: 64, Height: 48, Rate: capture.Rate{Num: 10, Den: 1}, Held: ring})
+	c := path(t, adapter, err)
+	for n := range 60 {
+		frame, err := c.source.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		frame.Light.Exposure = 0.01
+		if n == 59 {
+			frame.Light.Exposure = 0.04
+		}
+		picture, pts := frame.Retain(), frame.PTS
+		c.step(frame)
+		if n > 57 {
+			if r := c.detector.Process(motion.Plane(picture.Luma()), pts+time.Millisecond); (r.Why == motion.Light) != (n == 59) {
+				t.Errorf("frame %d: %q", n, r.Why)
+			}
+		}
+		picture.Release()
+	}
+}
+
 func next(tb testing.TB, c *camera) {
 	frame, err := c.source.Read()
 	if err != nil {
