@@ -74,6 +74,10 @@ func (f *Frame) Release() {
 	}
 }
 
+// ReleaseFunc returns Release as a value, for a driver's Read: it is made once, where a method value would be made anew, and
+// allocated, for each frame.
+func (f *Frame) ReleaseFunc() func() { return f.release }
+
 // CheckSize returns an error unless width and height are positive, even, and at most [MaxPixels] in
 // area. Even, because 4:2:0 chroma and the H.264 encoder know no half sample.
 func CheckSize(width, height int) error {
