@@ -9,17 +9,20 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/pion/mediadevices/pkg/driver"
 	"github.com/pion/mediadevices/pkg/prop"
 
+	"github.com/nightjar-cam/nightjar/board/clock"
 	"github.com/nightjar-cam/nightjar/board/health"
 	"github.com/nightjar-cam/nightjar/capture"
 	"github.com/nightjar-cam/nightjar/capture/clip"
 	"github.com/nightjar-cam/nightjar/capture/replay"
 	"github.com/nightjar-cam/nightjar/capture/synthetic"
+	"github.com/nightjar-cam/nightjar/cmd/internal/config"
 	"github.com/nightjar-cam/nightjar/motion"
 )
 
@@ -116,6 +119,19 @@ func BenchmarkFramePath(b *testing.B) {
 				next(b, c)
 			}
 		})
+	}
+}
+
+// A program that is missing is said by its name, with what to do; a camera that fails to open can be tried again.
+func TestRpicamMissing(t *testing.T) {
+	cfg := config.Default()
+	cfg.Camera.Source, cfg.Camera.CSI.Program = config.Rpicam, filepath.Join(t.TempDir(), "rpicam-vid")
+	for range 2 {
+		_, err := openSource(cfg, clock.System(time.Time{}))
+		capture.Unregister(cameraLabel)
+		if err == nil || !strings.HasSuffix(err.Error(), "install it: `sudo apt install rpicam-apps-lite`") {
+			t.Errorf("got %v", err)
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/nightjar-cam/nightjar/capture/clip"
 	"github.com/nightjar-cam/nightjar/capture/h264"
 	"github.com/nightjar-cam/nightjar/capture/replay"
+	"github.com/nightjar-cam/nightjar/capture/rpicam"
 	"github.com/nightjar-cam/nightjar/capture/synthetic"
 	"github.com/nightjar-cam/nightjar/cmd/internal/config"
 	"github.com/nightjar-cam/nightjar/motion"
@@ -77,6 +78,10 @@ func newDriver(cfg config.Config, wall clock.Clock) (driver.Adapter, error) {
 		scene := room()
 		scene.Speed, scene.Loop, scene.Held, scene.Clock = c.Speed, c.Loop, held, wall
 		return synthetic.New(scene)
+	case config.Rpicam:
+		camera := c.Rpicam()
+		camera.Held, camera.Clock = held, wall
+		return rpicam.New(camera)
 	}
 	return nil, fmt.Errorf("camera source %q is unknown", c.Source)
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/nightjar-cam/nightjar/capture"
 	"github.com/nightjar-cam/nightjar/capture/clip"
+	"github.com/nightjar-cam/nightjar/capture/rpicam"
 	"github.com/nightjar-cam/nightjar/cmd/internal/suggest"
 	"github.com/nightjar-cam/nightjar/motion"
 	"github.com/nightjar-cam/nightjar/uplink/policy"
@@ -67,16 +68,39 @@ func (c Config) RunDir() string {
 
 // Camera says where frames come from.
 type Camera struct {
-	Source string  `yaml:"source"` // Synthetic or Replay
-	Path   string  `yaml:"path"`   // of the film, for Replay
-	Speed  float64 `yaml:"speed"`  // 1 is real time, 0 as fast as possible without losing a frame
-	Loop   bool    `yaml:"loop"`   // begin again at the end
+	Source string  `yaml:"source"` // Synthetic, Replay or Rpicam
+	Device string  `yaml:"device"` // which camera, where there are several
+	Width  int     `yaml:"width"`  // of the picture that a device is asked for
+	Height int     `yaml:"height"`
+	Rate   float64 `yaml:"rate"`  // in frames per second
+	Path   string  `yaml:"path"`  // of the film, for Replay
+	Speed  float64 `yaml:"speed"` // 1 is real time, 0 as fast as possible without losing a frame
+	Loop   bool    `yaml:"loop"`  // begin again at the end
+	CSI    CSI     `yaml:"rpicam"`
+}
+
+// CSI is what only cameras on the ribbon cable of a Raspberry Pi have.
+type CSI struct {
+	Program  string `yaml:"program"`
+	Rotation int    `yaml:"rotation"`
+	HFlip    bool   `yaml:"hflip"`
+	VFlip    bool   `yaml:"vflip"`
+	Focus    string `yaml:"focus"`
+}
+
+// Rpicam returns the driver's configuration, for source: rpicam.
+func (c Camera) Rpicam() rpicam.Config {
+	return rpicam.Config{
+		Program: c.CSI.Program, Camera: c.Device, Width: c.Width, Height: c.Height, Rate: c.Rate,
+		Rotation: c.CSI.Rotation, HFlip: c.CSI.HFlip, VFlip: c.CSI.VFlip, Focus: c.CSI.Focus,
+	}
 }
 
 // Values of Camera.Source.
 const (
 	Synthetic = "synthetic" // a made-up room with scripted visitors
 	Replay    = "replay"    // a film: Motion JPEG in AVI, or Y4M
+	Rpicam    = "rpicam"    // the camera on the ribbon cable of a Raspberry Pi
 )
 
 // Spool bounds the queue of sealed clips that the hub does not have yet.
@@ -91,7 +115,7 @@ func Default() Config {
 	return Config{
 		State:  defaultState,
 		Log:    slog.LevelInfo,
-		Camera: Camera{Source: Synthetic, Speed: 1},
+		Camera: Camera{Source: Synthetic, Width: 640, Height: 360, Rate: 15, Speed: 1},
 		Motion: motion.DefaultConfig(),
 		Clip:   clip.DefaultConfig(),
 		Spool:  Spool{MaxBytes: 2 << 30, MaxAge: 30 * 24 * time.Hour, MemoryBytes: 24 << 20},
@@ -201,8 +225,13 @@ func (c Camera) validate() error {
 		if c.Path != "" {
 			return fmt.Errorf("path: %s: source: synthetic plays no film; did you mean source: replay?", c.Path)
 		}
+	case Rpicam:
+		if c.Path != "" || c.Speed != 1 {
+			return errors.New("path and speed: a camera plays no film and has its own pace; did you mean source: replay?")
+		}
+		return c.Rpicam().Validate()
 	default:
-		return fmt.Errorf("source: %q: available are %s and %s", c.Source, Synthetic, Replay)
+		return fmt.Errorf("source: %q: available are %s, %s and %s", c.Source, Synthetic, Replay, Rpicam)
 	}
 	return capture.Playback{Speed: c.Speed, Loop: c.Loop}.Validate()
 }

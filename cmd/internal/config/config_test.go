@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/nightjar-cam/nightjar/capture/rpicam"
 	"github.com/nightjar-cam/nightjar/uplink/policy"
 )
 
@@ -130,16 +131,20 @@ func TestLoad(t *testing.T) {
 	}
 	got, err := load("state: /tmp/x\ncamera:\n  source: replay\n  path: a.avi\n  speed: 8\n")
 	want := Default()
-	want.State, want.Camera = "/tmp/x", Camera{Source: Replay, Path: "a.avi", Speed: 8}
+	want.State, want.Camera.Source, want.Camera.Path, want.Camera.Speed = "/tmp/x", Replay, "a.avi", 8
 	if diff := cmp.Diff(want, got, sameList); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 	for _, tt := range []struct{ yaml, want string }{
 		{"camera:\n  sped: 2", file + `:2:3: unknown key "sped" in camera: did you mean "speed"?`},
-		{"camera: {source: usb}", file + `: camera: source: "usb": available are synthetic and replay`},
+		{"camera: {source: usb}", file + `: camera: source: "usb": available are synthetic, replay and rpicam`},
 		{"camera: {source: replay}", "camera: path: give the film"},
 		{"camera: {path: a.avi}", "did you mean source: replay?"},
 		{"camera: {speed: -1}", "camera: speed -1"},
+		{"camera: {source: rpicam, width: 800}", "camera: width 800: rows of other widths"},
+		{"camera: {source: rpicam, rpicam: {rotation: 90}}", "camera: rotation 90: must be 0 or 180"},
+		{"camera: {source: rpicam, speed: 0}", "has its own pace"},
+		{"camera: {rpicam: {focsu: once}}", `unknown key "focsu" in camera.rpicam: did you mean "focus"?`},
 		{"state: ''", "state: give a folder"},
 		{"motion: {sensitivity: 100}", "motion: sensitivity is 100"},
 		{"motion: {zones: [{name: door, kind: includ, polygon: []}]}", `zone 1 ("door"): kind is "includ"`},
@@ -170,9 +175,20 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// What the file says of the camera reaches its driver.
+func TestRpicam(t *testing.T) {
+	c, err := parse("x.yml", []byte("camera: {source: rpicam, device: imx708, width: 1280, height: 720, rate: 10,\n"+
+		"  rpicam: {program: /opt/rpicam-vid, rotation: 180, hflip: true, vflip: true, focus: '0.5'}}"))
+	want := rpicam.Config{Program: "/opt/rpicam-vid", Camera: "imx708", Width: 1280, Height: 720, Rate: 10,
+		Rotation: 180, HFlip: true, VFlip: true, Focus: "0.5"}
+	if got := c.Camera.Rpicam(); err != nil || got != want {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestShow(t *testing.T) {
 	c := Default()
-	c.Camera = Camera{Source: Replay, Path: "a: b #c", Speed: 0.5, Loop: true}
+	c.Camera = Camera{Source: Replay, Path: "a: b #c", Speed: 0.5, Loop: true, Rate: 5, CSI: CSI{Rotation: 180, Focus: "0"}}
 	text, err := c.Show()
 	if err != nil {
 		t.Fatal(err)
