@@ -30,8 +30,8 @@ var remedies = []struct{ says, do string }{
 const (
 	noCamera = "no camera answers: check that the agent's user is in the group video; with the power off, the ribbon cable at both ends; " +
 		"then camera_auto_detect=1, or the sensor's dtoverlay, in /boot/firmware/config.txt"
-	tooOld   = "rpicam-apps is too old: `sudo apt update && sudo apt full-upgrade`"
-	install  = "install it: `sudo apt install rpicam-apps-lite`"
+	tooOld  = "rpicam-apps is too old: `sudo apt update && sudo apt full-upgrade`"
+	install = "install it: `sudo apt install rpicam-apps-lite`"
 )
 
 // explain makes an error of how the program ended and what it said last. The remedy is at the end, where a person reads it.
