@@ -161,7 +161,7 @@ func TestFailures(t *testing.T) {
 			[]string{"192x96 and not 128x96"}},
 		{"old metadata", manner{Every: time.Millisecond, Record: "SensorTimestamp=5\n"}, -1, []string{"old when they come", "size"}},
 		{"no metadata", manner{Every: frame30, Record: "none"}, 0, []string{"no metadata"}},
-		{"colours and noise", manner{Frames: -1, Exit: 1, Says: []string{"#1 (0.00 fps)", "\x1b[1;31mERROR: *** x\x00y ***\x1b[0m"}}, 0,
+		{"colours and noise", manner{Frames: -1, Exit: 1, Says: []string{"Mode selection", "\x1b[1;31mERROR: *** x\x00y ***\x1b[0m"}}, 0,
 			[]string{`"ERROR: *** xy ***"`}},
 	}
 	for _, test := range tests {

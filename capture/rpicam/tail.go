@@ -63,12 +63,8 @@ func (t *tail) lines() []string {
 	return append([]string(nil), t.kept...)
 }
 
-// clean makes a line fit for a log: no colours, no control characters, not long. The line for each frame that programs before
-// 1.7 write, such as "#42 (30.00 fps) exp 9990.00 ag 1.12 dg 1.00", is nothing.
+// clean makes a line fit for a log: no colours, no control characters, not long.
 func clean(raw []byte) string {
-	if len(raw) > 0 && raw[0] == '#' {
-		return ""
-	}
 	var b strings.Builder
 	escape := false
 	for _, c := range strings.ToValidUTF8(string(raw), "?") {
