@@ -22,9 +22,9 @@ type Plane struct {
 
 // Frame is one picture, 8-bit 4:2:0 in full range (BT.601 as in JFIF, which is what image.YCbCr means).
 //
-// A frame belongs to a [Pool]. Whoever gets one owns one reference and gives it back with Release; the
-// last Release returns the frame to its pool, and its pixels may change from then on. The driver writes
-// a frame before it hands it out; after that all holders only read it, so they may do so at the same time.
+// A frame belongs to a [Pool], or is on [Loan]. Whoever gets one owns one reference and gives it back with Release; the
+// last Release returns the frame, and its pixels may change from then on. The driver writes a frame before it
+// hands it out; after that all holders only read it, so they may do so at the same time. Who keeps one for longer calls Keep.
 type Frame struct {
 	image.YCbCr
 	Seq  uint64        // rises by one for each frame the driver saw; a gap means that frames were lost
@@ -33,7 +33,8 @@ type Frame struct {
 	// Light is what the camera says of it; the zero value where it says nothing.
 	Light Light
 
-	pool    *Pool
+	home    home
+	lent    *Loan // nil: the frame is a pool's
 	refs    atomic.Int32
 	release func() // Release as a func value, made once: a method value made for each frame would allocate
 }
@@ -70,7 +71,7 @@ func (f *Frame) Release() {
 	case refs < 0:
 		panic(fmt.Sprintf("capture: frame %d released more often than it was retained", f.Seq))
 	case refs == 0:
-		f.pool.put(f)
+		f.home.put(f)
 	}
 }
 

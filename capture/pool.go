@@ -69,7 +69,7 @@ func (p *Pool) take() *Frame {
 	if f == nil {
 		f = &Frame{
 			YCbCr: *image.NewYCbCr(image.Rect(0, 0, p.width, p.height), image.YCbCrSubsampleRatio420),
-			pool:  p,
+			home:  p,
 		}
 		f.release = f.Release
 	}

@@ -58,7 +58,7 @@ func TestRingCopiesTheResult(t *testing.T) {
 	var r ring
 	boxes, zones := make([]motion.Box, maxBoxes+5), []string{"door"}
 	boxes[0].X1 = 0.5
-	r.push(f, motion.Result{Boxes: boxes, Zones: zones})
+	r.push(f.Retain(), motion.Result{Boxes: boxes, Zones: zones})
 	boxes[0].X1, zones[0] = 0, "overwritten"
 	it := r.copyOf(0)
 	r.slot(0).boxes[0].X1, r.slot(0).zones[0] = 0, "overwritten"
@@ -79,7 +79,7 @@ func TestRingGrows(t *testing.T) {
 	var r ring
 	push := func() {
 		f := newFrame(t, pool, r.end, time.Duration(r.end)*interval)
-		r.push(f, motion.Result{})
+		r.push(f.Retain(), motion.Result{})
 		f.Release()
 	}
 	for range 50 {

@@ -59,7 +59,7 @@ func (r *Recorder) Ready() <-chan struct{} { return r.ready }
 // Done is closed when Run has returned: everything is recorded or declared.
 func (r *Recorder) Done() <-chan struct{} { return r.done }
 
-// Push adds a frame, which it retains, with what the detector said of it. It never waits, unless the config is lossless and
+// Push adds a frame, which it keeps, with what the detector said of it. It never waits, unless the config is lossless and
 // the ring is full. It allocates nothing once the ring has its size. One goroutine pushes.
 func (r *Recorder) Push(f *capture.Frame, res motion.Result) {
 	r.mu.Lock()
@@ -70,7 +70,11 @@ func (r *Recorder) Push(f *capture.Frame, res motion.Result) {
 	if r.finished {
 		return // also after the wait: Run releases the ring only once
 	}
-	r.ring.push(f, res)
+	kept, ok := f.Keep()
+	if !ok {
+		return // the gap in the numbers says so with the next frame
+	}
+	r.ring.push(kept, res)
 	r.makeRoom() // before the trigger: what a small ring drops while nothing is recorded is no loss
 	r.trigger(f.PTS, res)
 	r.change.Broadcast()

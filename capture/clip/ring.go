@@ -38,13 +38,13 @@ func (r *ring) slot(n uint64) *item { return &r.slots[n&uint64(len(r.slots)-1)] 
 
 func (r *ring) len() int { return int(r.end - r.first) }
 
-// push adds a frame, retained, with a copy of the result.
+// push adds a frame, whose reference it takes over, with a copy of the result.
 func (r *ring) push(f *capture.Frame, res motion.Result) {
 	if r.len() == len(r.slots) {
 		r.grow()
 	}
 	s := r.slot(r.end)
-	s.frame, s.motion, s.score, s.why = f.Retain(), res.Motion, res.Score, res.Why
+	s.frame, s.motion, s.score, s.why = f, res.Motion, res.Score, res.Why
 	s.missed = 0
 	if r.end > 0 && f.Seq > r.seq {
 		s.missed = int(min(f.Seq-r.seq-1, math.MaxInt32))
