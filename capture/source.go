@@ -16,6 +16,9 @@ import (
 // ErrClosed is what Read returns once the source or the driver was closed.
 var ErrClosed = errors.New("source is closed")
 
+// ErrGone is wrapped by the error of a driver whose device is not there: unplugged, or not plugged in yet. It may come back.
+var ErrGone = errors.New("the camera is not there")
+
 // Reader is what our drivers' VideoRecord returns.
 //
 // Read returns a *[Frame] as the image and its Release as the release function, and allocates neither.

@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/nightjar-cam/nightjar/capture"
+	"github.com/nightjar-cam/nightjar/capture/mjpeg"
 )
 
 // The format: Microsoft's AVI RIFF File Reference, and the OpenDML extensions for files of several RIFFs.
@@ -29,7 +30,7 @@ type avi struct {
 	header  aviHeader
 	head    [12]byte // scratch: an array on the stack would escape into ReadAt
 	packet  []byte   // scratch for one picture, grows to the largest
-	decoder decoder
+	decoder mjpeg.Decoder
 }
 
 type reader interface {
@@ -138,7 +139,7 @@ func (a *avi) picture(f *capture.Frame, size int64) (bool, error) {
 	if err := a.readAt(a.packet, at); err != nil {
 		return false, err
 	}
-	if err := a.decoder.decode(f, a.packet); err != nil {
+	if err := a.decoder.Decode(f, a.packet); err != nil {
 		return false, fmt.Errorf("decode picture: %w", err)
 	}
 	return true, nil

@@ -40,7 +40,7 @@ func encode(tb testing.TB, img image.Image) []byte {
 
 // withoutTables takes the Huffman tables out of a picture, as a camera does.
 func withoutTables(picture []byte) []byte {
-	at := bytes.Index(picture, []byte{0xff, markerDHT})
+	at := bytes.Index(picture, []byte{0xff, 0xc4} /* DHT */)
 	size := int(binary.BigEndian.Uint16(picture[at+2:]))
 	return append(bytes.Clone(picture[:at]), picture[at+2+size:]...)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/nightjar-cam/nightjar/capture/replay"
 	"github.com/nightjar-cam/nightjar/capture/rpicam"
 	"github.com/nightjar-cam/nightjar/capture/synthetic"
+	"github.com/nightjar-cam/nightjar/capture/v4l2"
 	"github.com/nightjar-cam/nightjar/cmd/internal/config"
 	"github.com/nightjar-cam/nightjar/motion"
 )
@@ -78,6 +79,10 @@ func newDriver(cfg config.Config, wall clock.Clock) (driver.Adapter, error) {
 		scene := room()
 		scene.Speed, scene.Loop, scene.Held, scene.Clock = c.Speed, c.Loop, held, wall
 		return synthetic.New(scene)
+	case config.V4L2:
+		camera := c.V4L2()
+		camera.Held, camera.Clock = held, wall
+		return v4l2.New(camera)
 	case config.Rpicam:
 		camera := c.Rpicam()
 		camera.Held, camera.Clock = held, wall

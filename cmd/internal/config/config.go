@@ -24,6 +24,7 @@ import (
 	"github.com/nightjar-cam/nightjar/capture"
 	"github.com/nightjar-cam/nightjar/capture/clip"
 	"github.com/nightjar-cam/nightjar/capture/rpicam"
+	"github.com/nightjar-cam/nightjar/capture/v4l2"
 	"github.com/nightjar-cam/nightjar/cmd/internal/suggest"
 	"github.com/nightjar-cam/nightjar/motion"
 	"github.com/nightjar-cam/nightjar/uplink/policy"
@@ -68,7 +69,7 @@ func (c Config) RunDir() string {
 
 // Camera says where frames come from.
 type Camera struct {
-	Source string  `yaml:"source"` // Synthetic, Replay or Rpicam
+	Source string  `yaml:"source"` // Synthetic, Replay, V4L2 or Rpicam
 	Device string  `yaml:"device"` // which camera, where there are several
 	Width  int     `yaml:"width"`  // of the picture that a device is asked for
 	Height int     `yaml:"height"`
@@ -96,10 +97,16 @@ func (c Camera) Rpicam() rpicam.Config {
 	}
 }
 
+// V4L2 returns the driver's configuration, for source: v4l2.
+func (c Camera) V4L2() v4l2.Config {
+	return v4l2.Config{Device: c.Device, Width: c.Width, Height: c.Height, Rate: c.Rate}
+}
+
 // Values of Camera.Source.
 const (
 	Synthetic = "synthetic" // a made-up room with scripted visitors
 	Replay    = "replay"    // a film: Motion JPEG in AVI, or Y4M
+	V4L2      = "v4l2"      // a USB camera, or another that the kernel gives pictures of
 	Rpicam    = "rpicam"    // the camera on the ribbon cable of a Raspberry Pi
 )
 
@@ -225,13 +232,16 @@ func (c Camera) validate() error {
 		if c.Path != "" {
 			return fmt.Errorf("path: %s: source: synthetic plays no film; did you mean source: replay?", c.Path)
 		}
-	case Rpicam:
+	case V4L2, Rpicam:
 		if c.Path != "" || c.Speed != 1 {
 			return errors.New("path and speed: a camera plays no film and has its own pace; did you mean source: replay?")
 		}
+		if c.Source == V4L2 {
+			return c.V4L2().Validate()
+		}
 		return c.Rpicam().Validate()
 	default:
-		return fmt.Errorf("source: %q: available are %s, %s and %s", c.Source, Synthetic, Replay, Rpicam)
+		return fmt.Errorf("source: %q: available are %s, %s, %s and %s", c.Source, Synthetic, Replay, V4L2, Rpicam)
 	}
 	return capture.Playback{Speed: c.Speed, Loop: c.Loop}.Validate()
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package replay
+package mjpeg
 
 // defaultTables is the DHT segment that Motion JPEG pictures may leave out: the typical Huffman tables
 // of ITU-T T.81 annex K.3, which every reader is supposed to know.

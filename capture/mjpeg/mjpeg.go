@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package replay
+// Package mjpeg draws the pictures of Motion JPEG into frames: [Decoder.Decode].
+package mjpeg
 
 import (
 	"bytes"
@@ -18,13 +19,14 @@ const (
 	markerSOS = 0xda
 )
 
-// decoder draws JPEG pictures into frames.
-type decoder struct {
+// Decoder draws JPEG pictures into frames. The zero value is ready; one goroutine uses it.
+type Decoder struct {
 	whole []byte // scratch: a picture with its tables put in
 }
 
-// decode draws a picture of f's size with 4:2:0 or 4:2:2 chroma.
-func (d *decoder) decode(f *capture.Frame, data []byte) error {
+// Decode draws a picture of f's size with 4:2:0 or 4:2:2 chroma, with or without the usual Huffman tables. It allocates what
+// image/jpeg does, for a picture of another size nothing.
+func (d *Decoder) Decode(f *capture.Frame, data []byte) error {
 	if !hasHuffmanTables(data) {
 		// image/jpeg knows no default tables. They go right behind SOI, where any table may stand.
 		d.whole = append(d.whole[:0], 0xff, markerSOI)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package replay
+package mjpeg
 
 import (
 	"bytes"
@@ -27,10 +27,10 @@ func TestDecodeWithoutTables(t *testing.T) {
 		t.Fatal("image/jpeg reads the picture without its tables: ours are not needed")
 	}
 	f, _ := capture.NewPool(16, 16, 1).Get()
-	var d decoder
+	var d Decoder
 	for _, picture := range [][]byte{bare, whole, bare} {
 		f.Y[0] = 0
-		if err := d.decode(f, picture); err != nil || f.Y[0] != 77 {
+		if err := d.Decode(f, picture); err != nil || f.Y[0] != 77 {
 			t.Errorf("luma %d, %v, want 77", f.Y[0], err)
 		}
 	}
@@ -52,8 +52,8 @@ func TestDecode422(t *testing.T) {
 	}
 	w, h := source.Rect.Dx(), source.Rect.Dy()
 	f, _ := capture.NewPool(w, h, 1).Get()
-	var d decoder
-	if err := d.decode(f, picture); err != nil {
+	var d Decoder
+	if err := d.Decode(f, picture); err != nil {
 		t.Fatal(err)
 	}
 	for y := range h {
@@ -91,8 +91,8 @@ func TestDecodeRefuses(t *testing.T) {
 	f, _ := capture.NewPool(16, 16, 1).Get()
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			var d decoder
-			if err := d.decode(f, test.picture); err == nil || !strings.Contains(err.Error(), test.reason) {
+			var d Decoder
+			if err := d.Decode(f, test.picture); err == nil || !strings.Contains(err.Error(), test.reason) {
 				t.Errorf("got %v, want an error with %q", err, test.reason)
 			}
 		})
