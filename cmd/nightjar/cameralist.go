@@ -6,6 +6,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -42,8 +43,58 @@ cable, it cannot be listed.`,
 				}
 				return c.print(env)
 			},
-		}},
+		}, controlsCommand()},
 	}
+}
+
+func controlsCommand() cli.Command {
+	var asJSON bool
+	return cli.Command{
+		Name:  "controls",
+		Usage: "nightjar camera controls DEVICE [NAME=VALUE ...] [--json]",
+		Short: "Show or set the knobs of a camera, such as its brightness",
+		Long: `Without NAME=VALUE it lists the controls of a v4l2 camera. With them it sets controls, also while the agent reads the camera; a
+camera forgets them when it is unplugged.`,
+		Args:  -1,
+		Flags: func(f *flag.FlagSet) { cli.JSONFlag(f, &asJSON) },
+		Run: func(_ context.Context, env *cli.Env, args []string) error {
+			if len(args) == 0 {
+				return cli.Usagef("camera controls needs a device, from `nightjar camera list`")
+			}
+			if len(args) > 1 {
+				values, err := controlValues(args[1:])
+				if err != nil {
+					return err
+				}
+				return v4l2.SetControls(args[0], values)
+			}
+			all, err := v4l2.Controls(args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return env.JSON(append([]v4l2.Control{}, all...))
+			}
+			t := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
+			for _, c := range all {
+				fmt.Fprintf(t, "%s\t%s\t%d to %d\tdefault %d\n", c.Name, c.Type, c.Minimum, c.Maximum, c.Default)
+			}
+			return t.Flush()
+		},
+	}
+}
+
+func controlValues(words []string) (map[string]int32, error) {
+	values := map[string]int32{}
+	for _, w := range words {
+		name, number, ok := strings.Cut(w, "=")
+		n, err := strconv.ParseInt(number, 10, 32)
+		if !ok || name == "" || err != nil {
+			return nil, cli.Usagef("%q is no NAME=VALUE with a number", w)
+		}
+		values[name] = int32(n)
+	}
+	return values, nil
 }
 
 func lookForCameras(kernel func() ([]v4l2.Camera, error), ribbon func() ([]rpicam.Camera, error)) cameras {

@@ -45,3 +45,15 @@ func TestCameraList(t *testing.T) {
 		}
 	}
 }
+
+func TestControlValues(t *testing.T) {
+	v, err := controlValues([]string{"OSD Text Mode=2", "Gain=-1"})
+	if err != nil || v["OSD Text Mode"] != 2 || v["Gain"] != -1 {
+		t.Errorf("%v, %v", v, err)
+	}
+	for _, bad := range []string{"Gain", "=1", "Gain=x", "Gain=99999999999"} {
+		if _, err := controlValues([]string{bad}); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
