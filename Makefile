@@ -17,7 +17,7 @@ FUZZTIME ?= 100000x
 BENCH    ?= .
 
 .PHONY: help deps deps-build deps-cross build man demo test check bench bench-motion score-motion fuzz fuzz-motion lint cross \
-	test-arm64 lab-arm64 kills deps-faults faults faults-long mutants interop clean
+	test-arm64 lab-arm64 kills deps-faults faults faults-long mutants interop deps-board board-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,16 @@ mutants: deps-faults ## each defence removed in a copy of the tree, and the test
 
 interop: deps-faults ## agent and hub through Debian's mosquitto, set up as docs/mosquitto says: clips, kills, camera A as B (root)
 	@.ci/interop
+
+deps-board: deps deps-cross
+	@.ci/install qemu-system-aarch64:qemu-system-arm mke2fs:e2fsprogs cpio:cpio depmod:kmod xz:xz-utils \
+		/usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
+
+board-test: deps-board build ## the agent on an emulated ARM64 board with a virtual camera (QEMU; downloads a Debian kernel once)
+	@mkdir -p $(BUILD)/arm64
+	GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ $(AGENT) -o $(BUILD)/arm64/nightjar ./cmd/nightjar
+	@.ci/board
+	@.ci/board-test
 
 deps-cross:
 	@.ci/install aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu aarch64-linux-gnu-g++:g++-aarch64-linux-gnu \
