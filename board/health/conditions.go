@@ -22,6 +22,7 @@ const (
 	DiskFull        Code = "disk-full"
 	ClockUnset      Code = "clock-unset"
 	MemoryHigh      Code = "memory-high"
+	NoWatchdog      Code = "no-watchdog"
 )
 
 // Condition is something that can be wrong.
@@ -62,6 +63,8 @@ var table = []Condition{
 		"clips have guessed dates until a time source is found: check NTP, or the connection to the hub"},
 	{MemoryHigh, Warning, "the agent uses much memory",
 		"report it with `nightjar bugreport`, please"},
+	{NoWatchdog, Warning, "the hardware watchdog is not fed",
+		"a board that freezes stays frozen: the detail says why; set watchdog.device to what the board has, or to \"\" for none"},
 }
 
 // Conditions returns the table. The caller owns it.

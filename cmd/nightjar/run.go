@@ -122,6 +122,10 @@ func run(ctx context.Context, r *remote, drain bool, log *slog.Logger) error {
 		newCredentialWatch(s.keys, credential, session.Reconnect, log),
 		newVitals(cfg, troubles, eye, s, session, renewal.Credential, log),
 	}
+	if cfg.Watchdog.Device != "" {
+		tasks = append(tasks, newFeeder(cfg.Watchdog, func() error { return task.Living(tasks) },
+			func(detail string) { s.event(record.BoardRebooted, record.Agent, detail) }, troubles, log))
+	}
 	if drain {
 		tasks = append(tasks, newDrain(eye, s, session))
 	}

@@ -47,6 +47,8 @@ type Config struct {
 	Clip   clip.Config   `yaml:"clip"`
 	Spool  Spool         `yaml:"spool"`
 	Upload policy.Config `yaml:"upload"`
+
+	Watchdog Watchdog `yaml:"watchdog"`
 }
 
 // The folders of an installed agent.
@@ -117,6 +119,19 @@ type Spool struct {
 	MemoryBytes int64         `yaml:"memory_bytes"` // of clips that are not on the card yet
 }
 
+// Watchdog is the hardware that restarts a board that is frozen.
+type Watchdog struct {
+	Device  string        `yaml:"device"` // such as /dev/watchdog0; empty feeds none
+	Timeout time.Duration `yaml:"timeout"`
+}
+
+func (w Watchdog) validate() error {
+	if w.Timeout < 5*time.Second || w.Timeout > 10*time.Minute {
+		return fmt.Errorf("timeout: %v: must be 5s to 10m", w.Timeout)
+	}
+	return nil
+}
+
 // Default returns the configuration of an empty file.
 func Default() Config {
 	return Config{
@@ -127,6 +142,8 @@ func Default() Config {
 		Clip:   clip.DefaultConfig(),
 		Spool:  Spool{MaxBytes: 2 << 30, MaxAge: 30 * 24 * time.Hour, MemoryBytes: 24 << 20},
 		Upload: policy.DefaultConfig(),
+
+		Watchdog: Watchdog{Timeout: 15 * time.Second},
 	}
 }
 
@@ -180,6 +197,9 @@ func (c Config) Validate() error {
 	}
 	if err := c.Spool.validate(); err != nil {
 		return fmt.Errorf("spool: %w", err)
+	}
+	if err := c.Watchdog.validate(); err != nil {
+		return fmt.Errorf("watchdog: %w", err)
 	}
 	if err := c.validateUpload(); err != nil {
 		return fmt.Errorf("upload: %w", err)

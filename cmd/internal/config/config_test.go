@@ -137,7 +137,7 @@ func TestLoad(t *testing.T) {
 	}
 	for _, tt := range []struct{ yaml, want string }{
 		{"camera:\n  sped: 2", file + `:2:3: unknown key "sped" in camera: did you mean "speed"?`},
-		{"camera: {source: usb}", file + `: camera: source: "usb": available are synthetic, replay and rpicam`},
+		{"camera: {source: usb}", file + `: camera: source: "usb": available are synthetic, replay, v4l2 and rpicam`},
 		{"camera: {source: replay}", "camera: path: give the film"},
 		{"camera: {path: a.avi}", "did you mean source: replay?"},
 		{"camera: {speed: -1}", "camera: speed -1"},

@@ -4,6 +4,7 @@ package task
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 )
@@ -44,15 +45,22 @@ func pet(ctx context.Context, log *slog.Logger, m *manager, tasks []Task) {
 	}
 }
 
-func alive(log *slog.Logger, tasks []Task) bool {
-	all := true
+// Living returns the first error of the tasks that can tell whether they are alive; nil while all are. It does not block.
+func Living(tasks []Task) error {
 	for _, t := range tasks {
 		if a, ok := t.(Alive); ok {
 			if err := a.Alive(); err != nil {
-				log.Error("task is stuck: the watchdog is not fed", "task", t.String(), "err", err)
-				all = false
+				return fmt.Errorf("task %s: %w", t, err)
 			}
 		}
 	}
-	return all
+	return nil
+}
+
+func alive(log *slog.Logger, tasks []Task) bool {
+	err := Living(tasks)
+	if err != nil {
+		log.Error("a task is stuck: the watchdog is not fed", "err", err)
+	}
+	return err == nil
 }

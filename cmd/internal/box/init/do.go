@@ -27,7 +27,9 @@ func do(a *agent, q wire.Request) (r wire.Reply) {
 	case wire.Run:
 		r.Output, r.Code, err = run(q.Args)
 	case wire.Write:
-		err = os.WriteFile(q.Path, q.Data, 0o600)
+		if err = os.WriteFile(q.Path, q.Data, 0o600); err == nil {
+			unix.Sync() // a configuration was there before the power went
+		}
 	case wire.Read:
 		r.Output, err = os.ReadFile(q.Path)
 		r.Output = r.Output[:min(len(r.Output), most)]
