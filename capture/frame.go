@@ -79,6 +79,13 @@ func (f *Frame) Release() {
 // allocated, for each frame.
 func (f *Frame) ReleaseFunc() func() { return f.release }
 
+// erase overwrites the picture. Only who holds the last reference may call it.
+func (f *Frame) erase() {
+	clear(f.Y)
+	clear(f.Cb)
+	clear(f.Cr)
+}
+
 // CheckSize returns an error unless width and height are positive, even, and at most [MaxPixels] in
 // area. Even, because 4:2:0 chroma and the H.264 encoder know no half sample.
 func CheckSize(width, height int) error {

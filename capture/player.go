@@ -189,6 +189,9 @@ func (p *Player) real(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / p.play.Speed)
 }
 
+// Erase has the memory of frames overwritten, see [Source.Erase].
+func (p *Player) Erase() { p.pool.Erase() }
+
 // Close makes a waiting Read return [ErrClosed], waits until it has returned, and closes the film. It
 // may be called from any goroutine, and more than once.
 func (p *Player) Close() error {

@@ -20,6 +20,7 @@ type Pool struct {
 	idle  []*Frame // that have memory; taken from the end
 	least int      // of them were idle since the last trimming
 	taken int      // frames since then
+	erase bool     // frames are overwritten when they come back
 }
 
 const (
@@ -109,9 +110,22 @@ func (p *Pool) trim() {
 // put gives a frame back. It never blocks: there are as many tokens as there is room for.
 func (p *Pool) put(f *Frame) {
 	p.mu.Lock()
+	if p.erase {
+		f.erase()
+	}
 	p.idle = append(p.idle, f)
 	p.mu.Unlock()
 	p.tokens <- struct{}{}
+}
+
+// Erase overwrites the frames that nobody holds, and the others as they come back, for good.
+func (p *Pool) Erase() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.erase = true
+	for _, f := range p.idle {
+		f.erase()
+	}
 }
 
 // Free returns the number of frames that nobody holds.

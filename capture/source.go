@@ -145,6 +145,15 @@ func (s *Source) Close() error {
 	return nil
 }
 
+// Erase has the memory of frames overwritten: at once where nobody holds them, and with their last release. A driver whose
+// frames lie in memory of the device's has nothing to do: it goes with the source. It is for a source that was closed, or is
+// about to be; it may be called from any goroutine.
+func (s *Source) Erase() {
+	if e, ok := s.reader.(interface{ Erase() }); ok {
+		e.Erase()
+	}
+}
+
 // String names the source for logs.
 func (s *Source) String() string {
 	return fmt.Sprintf("capture %s %dx%d@%g", s.label, s.format.Width, s.format.Height, s.format.FrameRate)

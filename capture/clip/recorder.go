@@ -156,6 +156,17 @@ func (r *Recorder) lose(it *item) {
 	}
 }
 
+// Gap says that frames are missing from here on: a clip that is being recorded ends with the newest frame, in good order. The
+// goroutine that pushes calls it, or one that knows that it does not push now.
+func (r *Recorder) Gap() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.open(); s != nil {
+		s.end = r.ring.end
+	}
+	r.change.Broadcast()
+}
+
 // Finish says that no more frames come: Run ends when what moves now is recorded. Any goroutine may call it, also again.
 func (r *Recorder) Finish() {
 	r.mu.Lock()

@@ -139,12 +139,9 @@ func newBusyKeeper(state string, c *camera, log *slog.Logger) *busyKeeper {
 func (k *busyKeeper) String() string         { return "busy map" }
 func (k *busyKeeper) Ready() <-chan struct{} { return k.ready }
 
-// restore gives the detector what an earlier one has learnt, before the first frame. What cannot be used is left out: it is learnt
+// restore gives a detector what an earlier one has learnt, before the first frame. What cannot be used is left out: it is learnt
 // anew.
-func (k *busyKeeper) restore() {
-	if !k.live() {
-		return
-	}
+func (k *busyKeeper) restore(d *motion.Detector) {
 	err := k.dropMarked()
 	var h habits
 	if err == nil {
@@ -157,18 +154,18 @@ func (k *busyKeeper) restore() {
 	if err == nil {
 		blocks, err = h.blocks()
 	}
-	if cols, _, _, _ := k.camera.detector.Grid(); err == nil && cols != h.Cols {
+	if cols, _, _, _ := d.Grid(); err == nil && cols != h.Cols {
 		err = fmt.Errorf("it is of another picture: %d blocks wide, not %d", h.Cols, cols)
 	}
 	if err == nil {
-		err = k.camera.detector.SetHabits(blocks)
+		err = d.SetHabits(blocks)
 	}
 	if err != nil {
 		k.log.Warn("where it is busy by habit is learnt anew", "code", "busy-map", "err", err)
 	}
 }
 
-func (k *busyKeeper) live() bool { return k.camera.source.Format().Live }
+func (k *busyKeeper) live() bool { return k.camera.format().Live }
 
 // dropMarked removes the map if it is to be forgotten; the mark goes last.
 func (k *busyKeeper) dropMarked() error {
@@ -233,8 +230,17 @@ func (k *busyKeeper) save(ctx context.Context) {
 
 // last saves at the end, when no task runs and nobody else has the detector. A mark that is there by then the next start sees.
 func (k *busyKeeper) last() {
+	if d := k.camera.detector; d != nil && k.live() {
+		k.write(learnt(d))
+	}
+}
+
+// retire saves what a detector has learnt that ends, in the goroutine that it belongs to.
+func (k *busyKeeper) retire(d *motion.Detector) {
 	if k.live() {
-		k.write(learnt(k.camera.detector))
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.write(learnt(d))
 	}
 }
 

@@ -55,14 +55,14 @@ func (k *busyKeeper) has(t *testing.T) []uint8 {
 func TestBusyAcrossRestarts(t *testing.T) {
 	state := t.TempDir()
 	k := newBusy(t, state, 1)
-	k.restore() // there is nothing yet
+	k.restore(k.camera.detector) // there is nothing yet
 	want := k.taught(t)
 	k.last()
 	k = newBusy(t, state, 1)
 	if n := slices.Max(k.has(t)); n != 0 {
 		t.Fatalf("a new detector has habits up to %d: nothing is tested", n)
 	}
-	k.restore()
+	k.restore(k.camera.detector)
 	if got := k.has(t); !slices.Equal(got, want) {
 		t.Errorf("after a restart %v, want %v", got, want)
 	}
@@ -76,7 +76,7 @@ func TestBusyAcrossRestarts(t *testing.T) {
 	}
 	k.last()
 	k = newBusy(t, state, 1)
-	k.restore()
+	k.restore(k.camera.detector)
 	if n := slices.Max(k.has(t)); n != 0 {
 		t.Errorf("not forgotten: up to %d", n)
 	}
@@ -151,7 +151,7 @@ func TestBusyIsLeftOut(t *testing.T) {
 		}
 		var log bytes.Buffer
 		k.log = slog.New(slog.NewTextHandler(&log, nil))
-		k.restore()
+		k.restore(k.camera.detector)
 		if n := slices.Max(k.has(t)); n != 0 || !strings.Contains(log.String(), "code=busy-map") {
 			t.Errorf("%s: habits up to %d; %s", what, n, log.String())
 		}

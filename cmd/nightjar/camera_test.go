@@ -47,7 +47,9 @@ func path(tb testing.TB, adapter driver.Adapter, err error) *camera {
 		tb.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	return newCamera(source, detector, clip.NewRecorder(clip.DefaultConfig(), format, nil, nil, log), health.New(log, time.Now), log)
+	c := newCamera(health.New(log, time.Now), log)
+	c.use(source, detector, clip.NewRecorder(clip.DefaultConfig(), format, nil, nil, log))
+	return c
 }
 
 const ring = 96 << 20 // bytes, as clip.DefaultConfig has

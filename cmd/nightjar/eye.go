@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -26,31 +25,36 @@ import (
 
 // eye is everything from the sensor to the clip.
 type eye struct {
-	source   *capture.Source
-	camera   *camera
-	recorder *clip.Recorder
-	busy     *busyKeeper
+	camera *camera
+	busy   *busyKeeper
 }
 
 // cameraLabel is what the one camera of this board is called in the registry of drivers.
 const cameraLabel = "camera"
 
-func newEye(cfg config.Config, sink clip.Sink, wall clock.Clock, h *health.Record, log *slog.Logger) (*eye, error) {
-	source, err := openSource(cfg, wall)
-	if err != nil {
-		return nil, err
-	}
-	format := source.Format()
-	detector, err := motion.New(cfg.Motion, format.Width, format.Height)
-	if err != nil {
-		return nil, errors.Join(err, source.Close())
-	}
-	cfg.Clip.Lossless = !format.Live
-	recorder := clip.NewRecorder(cfg.Clip, format, newEncoder, sink, log)
-	camera := newCamera(source, detector, recorder, h, log)
+// newEye makes the camera's task. The source is opened by it, and not before: a board whose camera is missing, or has to be
+// closed, is one that can be asked why.
+func newEye(cfg config.Config, sink clip.Sink, around surroundings, h *health.Record, log *slog.Logger) *eye {
+	camera := newCamera(h, log)
 	busy := newBusyKeeper(cfg.State, camera, log)
-	busy.restore()
-	return &eye{source, camera, recorder, busy}, nil
+	super := &camera.super
+	super.surroundings = around
+	super.open = func() (*capture.Source, error) { return openSource(cfg, around.clock) }
+	super.hardware = cfg.Camera.Source != config.Replay && cfg.Camera.Source != config.Synthetic
+	super.build = func(format capture.Format) (*motion.Detector, *clip.Recorder, error) {
+		detector, err := motion.New(cfg.Motion, format.Width, format.Height)
+		if err != nil {
+			return nil, nil, err
+		}
+		if format.Live { // of a film nothing is kept: it is judged the same each time
+			busy.restore(detector)
+		}
+		own := cfg.Clip
+		own.Lossless = !format.Live
+		return detector, clip.NewRecorder(own, format, newEncoder, sink, log), nil
+	}
+	super.forget = busy.retire
+	return &eye{camera, busy}
 }
 
 func newEncoder(f capture.Format) (clip.Encoder, error) {
@@ -62,6 +66,7 @@ func openSource(cfg config.Config, wall clock.Clock) (*capture.Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	capture.Unregister(cameraLabel) // it may be another device than the last time
 	if err := capture.Register(cameraLabel, adapter); err != nil {
 		return nil, err
 	}

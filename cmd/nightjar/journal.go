@@ -71,12 +71,19 @@ func (j *journal) Run(ctx context.Context) error {
 // event signs that something happened now; it panics on a code that package record does not know. It may be called from any
 // goroutine and does not wait for the disk. The detail is for people and is cut when it is too long; nothing that only the owner
 // may know belongs into it: the hub reads it.
-func (s *sink) event(code, by, detail string) {
+func (s *sink) event(code, by, detail string) { s.eventSince(code, by, detail, time.Time{}) }
+
+// eventSince is event for something that began at a time that is known, unless that is zero.
+func (s *sink) eventSince(code, by, detail string, since time.Time) {
 	if record.Explain(code) == "" {
 		panic("nightjar: no such event: " + code)
 	}
 	now := instant(s.clock.Now().Time)
-	s.journal.add(entry{code: code, by: by, detail: clean(detail), from: now, to: now, count: 1})
+	from := now
+	if !since.IsZero() && since.Before(now) {
+		from = instant(since)
+	}
+	s.journal.add(entry{code: code, by: by, detail: clean(detail), from: from, to: now, count: 1})
 }
 
 // blind declares a span without picture. It may be called from any goroutine.

@@ -73,18 +73,19 @@ func serve(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	lives := openLives(cfg.State, log)
 	for r := newRemote(cfg, log); ; {
 		if resetting(cfg.State) {
 			return completeReset(ctx, cfg.State, log)
 		}
-		if err := run(ctx, r, drain, log); !r.again(err) && !resetting(cfg.State) {
-			return err
+		if err := run(ctx, r, lives, drain, log); !r.again(err) && !resetting(cfg.State) {
+			return lives.over(err)
 		}
 	}
 }
 
 // run builds the tasks and serves them.
-func run(ctx context.Context, r *remote, drain bool, log *slog.Logger) error {
+func run(ctx context.Context, r *remote, lives *lives, drain bool, log *slog.Logger) error {
 	cfg := r.config()
 	s, credential, err := newSink(cfg, log)
 	if err != nil {
@@ -92,12 +93,9 @@ func run(ctx context.Context, r *remote, drain bool, log *slog.Logger) error {
 	}
 	defer s.spool.Close()
 	troubles := health.New(log, func() time.Time { return s.clock.Now().Time })
-	eye, err := newEye(cfg, s, s.clock, troubles, log)
-	if err != nil {
-		return err
-	}
+	lives.announce(s, "")
+	eye := newEye(cfg, s, surroundings{clock: s.clock, teller: s, ladder: lives}, troubles, log)
 	defer capture.Unregister(cameraLabel)
-	defer eye.source.Close()
 	var session *uplink.Session
 	renewal, err := newRenewal(cfg, func() error { return session.Status().Err }, log)
 	if err != nil {
@@ -116,9 +114,9 @@ func run(ctx context.Context, r *remote, drain bool, log *slog.Logger) error {
 	commands = newCommander(command.OpenGate(commandsFile(cfg.State), s.device, signers(s.keys, renewal.Credential, log), s.known),
 		actions(cfg, s, eye, session, trial.stage, reset.begin), session.Answer, log)
 
-	s.buffer.Until(eye.recorder.Done())
+	s.buffer.Until(eye.camera.Done())
 	tasks := []task.Task{
-		task.Signals(log), eye.camera, eye.recorder, eye.busy, s.buffer, s.journal, session, renewal, timekeeper, commands, trial, reset,
+		task.Signals(log), eye.camera, eye.busy, s.buffer, s.journal, session, renewal, timekeeper, commands, trial, reset,
 		newCredentialWatch(s.keys, credential, session.Reconnect, log),
 		newVitals(cfg, troubles, eye, s, session, renewal.Credential, log),
 	}
@@ -229,7 +227,7 @@ func (d *drain) Ready() <-chan struct{} { return d.ready }
 
 func (d *drain) Run(ctx context.Context) error {
 	select {
-	case <-d.eye.recorder.Done():
+	case <-d.eye.camera.Done():
 	case <-ctx.Done():
 		return nil
 	}

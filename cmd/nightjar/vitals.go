@@ -59,11 +59,10 @@ func newVitals(cfg config.Config, r *health.Record, e *eye, s *sink, session *up
 		cfg: cfg, record: r, camera: e.camera, session: session, spool: s.spool, buffer: s.buffer, credential: credential, clock: s.clock, log: log,
 		ready: make(chan struct{}),
 	}
-	format, cred := e.source.Format(), credential()
+	cred := credential()
 	v.status = status{
 		Version: statusVersion, Release: cli.Release(), PID: os.Getpid(), Started: time.Now().UTC(), Device: cred.Device, Boot: s.boot,
-		Camera: cameraStatus{Source: e.source.String(), Width: format.Width, Height: format.Height, Live: format.Live},
-		Spool:  spoolStatus{MaxBytes: cfg.Spool.MaxBytes},
+		Spool: spoolStatus{MaxBytes: cfg.Spool.MaxBytes},
 	}
 	close(v.ready)
 	return v
@@ -121,7 +120,9 @@ func (v *vitals) look(now time.Time) {
 
 func (v *vitals) lookAtCamera(now time.Time) {
 	c := &v.status.Camera
-	v.record.Set(health.CameraStalled, v.camera.Alive())
+	format := v.camera.format()
+	c.Source, c.Width, c.Height, c.Live = v.camera.name(), format.Width, format.Height, format.Live
+	v.record.Set(health.CameraStalled, v.camera.stall())
 	c.Frames, c.Dropped = v.camera.frames.Load(), v.camera.dropped.Load()
 	v.rates = append(v.rates, sample{now, c.Frames, c.Dropped})
 	if len(v.rates) > rateSpan {
