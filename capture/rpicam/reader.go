@@ -53,6 +53,9 @@ func newReader(cfg Config, p *process) *reader {
 // Live implements [capture.Reader].
 func (r *reader) Live() bool { return true }
 
+// Erase has the memory of frames overwritten, see [capture.Source.Erase].
+func (r *reader) Erase() { r.pool.Erase() }
+
 // Read implements [capture.Reader].
 func (r *reader) Read() (image.Image, func(), error) {
 	select {

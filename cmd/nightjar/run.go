@@ -93,7 +93,6 @@ func run(ctx context.Context, r *remote, lives *lives, drain bool, log *slog.Log
 	}
 	defer s.spool.Close()
 	troubles := health.New(log, func() time.Time { return s.clock.Now().Time })
-	lives.announce(s, "")
 	eye := newEye(cfg, s, surroundings{clock: s.clock, teller: s, ladder: lives}, troubles, log)
 	defer capture.Unregister(cameraLabel)
 	var session *uplink.Session
@@ -120,9 +119,11 @@ func run(ctx context.Context, r *remote, lives *lives, drain bool, log *slog.Log
 		newCredentialWatch(s.keys, credential, session.Reconnect, log),
 		newVitals(cfg, troubles, eye, s, session, renewal.Credential, log),
 	}
-	if cfg.Watchdog.Device != "" {
-		tasks = append(tasks, newFeeder(cfg.Watchdog, func() error { return task.Living(tasks) },
-			func(detail string) { s.event(record.BoardRebooted, record.Agent, detail) }, troubles, log))
+	began := func(reset string) { lives.announce(s, reset) }
+	if cfg.Watchdog.Device == "" {
+		began("")
+	} else {
+		tasks = append(tasks, newFeeder(cfg.Watchdog, func() error { return task.Living(tasks) }, began, troubles, log))
 	}
 	if drain {
 		tasks = append(tasks, newDrain(eye, s, session))

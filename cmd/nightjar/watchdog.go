@@ -22,7 +22,7 @@ type feeder struct {
 	open   func(path string, timeout time.Duration) (dog, error)
 	living func() error // what is wrong with the other tasks
 	uptime func() time.Duration
-	fired  func(detail string) // told when the watchdog was what started the board
+	began  func(reset string) // told, perhaps again, what the watchdog knows of the board's last start; "" for nothing
 	health *health.Record
 	log    *slog.Logger
 	ready  chan struct{}
@@ -46,8 +46,8 @@ const (
 	feedsPerTime = 3
 )
 
-func newFeeder(cfg config.Watchdog, living func() error, fired func(string), h *health.Record, log *slog.Logger) *feeder {
-	f := &feeder{cfg: cfg, living: living, uptime: boardUptime, fired: fired, health: h, log: log, ready: make(chan struct{})}
+func newFeeder(cfg config.Watchdog, living func() error, began func(string), h *health.Record, log *slog.Logger) *feeder {
+	f := &feeder{cfg: cfg, living: living, uptime: boardUptime, began: began, health: h, log: log, ready: make(chan struct{})}
 	f.open = func(path string, timeout time.Duration) (dog, error) { return watchdog.Open(path, timeout) }
 	close(f.ready)
 	return f
@@ -61,6 +61,7 @@ func (f *feeder) Run(ctx context.Context) error {
 	for {
 		d, err := f.open(f.cfg.Device, f.cfg.Timeout)
 		f.health.Set(health.NoWatchdog, err)
+		f.began(reset(d, err))
 		if err == nil {
 			err = f.feed(ctx, d)
 			f.health.Set(health.NoWatchdog, err)
@@ -73,12 +74,17 @@ func (f *feeder) Run(ctx context.Context) error {
 	}
 }
 
+// reset says what a watchdog knows of the board's last start.
+func reset(d dog, err error) string {
+	if err != nil || !d.Fired() {
+		return ""
+	}
+	return fmt.Sprintf("the watchdog %s ran out: the agent, or the whole board, was frozen", d.Identity())
+}
+
 // feed returns when ctx ends, or with why the watchdog cannot be fed.
 func (f *feeder) feed(ctx context.Context, d dog) error {
 	f.log.Info("watchdog is fed", "device", f.cfg.Device, "identity", d.Identity(), "timeout", d.Timeout())
-	if d.Fired() {
-		f.fired(fmt.Sprintf("the watchdog %s ran out: the agent, or the whole board, was frozen", d.Identity()))
-	}
 	tick := time.NewTicker(d.Timeout() / feedsPerTime)
 	defer tick.Stop()
 	for {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,9 +82,11 @@ func TestFeeder(t *testing.T) {
 
 func TestFeederTellsOfTheLastRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f, _, said := feederOf(&fakeDog{fired: true, identity: "i6300ESB"}, func() error { return nil }, time.Minute)
-		if runFor(t, f, time.Second); len(*said) != 1 {
-			t.Errorf("said %q", *said)
+		for fired, want := range map[bool]string{true: "the watchdog i6300ESB ran out", false: ""} {
+			f, _, said := feederOf(&fakeDog{fired: fired, identity: "i6300ESB"}, func() error { return nil }, time.Minute)
+			if runFor(t, f, time.Second); len(*said) != 1 || !strings.HasPrefix((*said)[0], want) || want == "" && (*said)[0] != "" {
+				t.Errorf("fired %v: said %q", fired, *said)
+			}
 		}
 	})
 }

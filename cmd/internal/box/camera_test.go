@@ -123,7 +123,7 @@ func (b *box) survivesErrors(t *testing.T) {
 		st, ok := b.status()
 		return ok && st.Camera.Frames > before.Camera.Frames+30
 	})
-	descriptors := b.descriptors()
+	descriptors, pid := b.descriptors(), b.do(wire.Request{Op: wire.Status}).Number
 	var worst time.Duration
 	for range cycles {
 		seen := strings.Count(b.log(), frameAgain)
@@ -135,11 +135,12 @@ func (b *box) survivesErrors(t *testing.T) {
 	time.Sleep(2 * time.Second)
 	after := b.descriptors()
 	row(t, "unplugged and back", fmt.Sprintf("%d times, at most %.1f s; descriptors %d, then %d", cycles, worst.Seconds(), descriptors, after),
-		"back within 5 s, no descriptor lost", worst <= 5*time.Second && after <= descriptors+2)
+		"back within 5 s, the same agent, no descriptor lost",
+		worst <= 5*time.Second && after <= descriptors+2 && b.do(wire.Request{Op: wire.Status}).Number == pid)
 }
 
-// frameAgain is what the agent says when the camera gives frames.
-const frameAgain = "msg=ready"
+// frameAgain is what the agent says when the camera gives frames again.
+const frameAgain = "code=camera-back"
 
 // descriptors is how many the agent has open.
 func (b *box) descriptors() int {
