@@ -19,7 +19,7 @@ type Config struct {
 	// Rate is the least frames per second that will do, 1 to 240.
 	Rate float64
 
-	// Buffers is how many of the device's are used, 2 to 32; 0 means 4.
+	// Buffers is how many of the device's are used, 2 to 32; 0 means 6.
 	Buffers int
 	// Frames is the size of the pool beyond Held, 0 means 8.
 	Frames int

@@ -36,6 +36,8 @@ type reader struct {
 	given  buffer // back to the device
 	lent   int    // buffers that somebody reads
 	closed bool
+	// stopped comes after closed, when no Read is at work: until then nothing may be unmapped.
+	stopped bool
 }
 
 // slot is one of the device's buffers.
@@ -126,7 +128,7 @@ func (r *reader) back(s *slot) {
 		r.queue(s) // where it fails the device is gone, and Read says so
 		return
 	}
-	if r.lent == 0 {
+	if r.lent == 0 && r.stopped {
 		r.unmap()
 	}
 }
@@ -297,6 +299,7 @@ func (r *reader) Close() error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.stopped = true
 	if r.lent == 0 {
 		err = errors.Join(err, r.unmap())
 	}

@@ -30,7 +30,7 @@ func New(cfg Config) (*Driver, error) {
 		return nil, fmt.Errorf("v4l2 camera: %w", err)
 	}
 	if cfg.Buffers == 0 {
-		cfg.Buffers = 4
+		cfg.Buffers = 6 // a fifth of a second at 30 frames a second
 	}
 	return &Driver{cfg: cfg, find: find, open: openNode}, nil
 }

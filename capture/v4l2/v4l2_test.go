@@ -210,6 +210,32 @@ func TestUnplugged(t *testing.T) {
 	}
 }
 
+// The last frame on loan comes back while Close waits for a Read: nothing may be unmapped under it.
+func TestLastReleaseDuringClose(t *testing.T) {
+	k := newFake(offer{name: "YU12", rates: []float64{100}})
+	d := driverOf(t, small(), func() *fake { return k })
+	r := start(t, d).(*reader)
+	_, release, err := r.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.reading.Lock() // as a Read has it
+	closed := make(chan error)
+	go func() { closed <- d.Close() }()
+	for !r.isClosed() {
+		runtime.Gosched()
+	}
+	release()
+	if k.mu.Lock(); k.mapped == 0 {
+		t.Error("unmapped under a Read")
+	}
+	k.mu.Unlock()
+	r.reading.Unlock()
+	if err := <-closed; err != nil || k.mapped != 0 {
+		t.Errorf("%v, %d mappings left", err, k.mapped)
+	}
+}
+
 // Sequence numbers have 32 bits; ours go on.
 func TestSequenceWraps(t *testing.T) {
 	r := &reader{opened: capture.NewOpening(nil)}

@@ -148,10 +148,10 @@ func TestStartSaysWhy(t *testing.T) {
 	if err := l.over(nil); err != nil {
 		t.Fatal(err)
 	}
-	l = expect("after a stop", "", record.AgentRestarted, "in good order")
+	expect("after a stop", "", record.AgentRestarted, "in good order")
 	expect("after a kill", "", record.AgentRestarted, "without a word")
 	b.boot = "two"
-	l = expect("after a cut", "", record.BoardRebooted, "a loss of power")
+	expect("after a cut", "", record.BoardRebooted, "a loss of power")
 	b.boot = "three"
 	l = expect("after a freeze", "the hardware watchdog reset it", record.BoardRebooted, "the hardware watchdog")
 	wanted := l.turn(endReboot, "the camera gave no frames for 1m0s", errReboot)
