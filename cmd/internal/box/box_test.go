@@ -182,10 +182,16 @@ func program(t *testing.T, args ...string) string {
 // row prints a line of the table, as the fault rigs do, and fails the test when it is short.
 func row(t *testing.T, name, figure, goal string, ok bool) {
 	t.Helper()
+	if speed(name, figure, goal, ok); !ok {
+		t.Errorf("%s: %s, to reach: %s", name, figure, goal)
+	}
+}
+
+// speed prints a row that depends on how fast the host emulates: .ci/board-test judges it, no test fails.
+func speed(name, figure, goal string, ok bool) {
 	verdict := "ok"
 	if !ok {
 		verdict = "short"
-		t.Errorf("%s: %s, to reach: %s", name, figure, goal)
 	}
 	fmt.Printf("board: %s | %s | %s | %s\n", name, figure, goal, verdict)
 }

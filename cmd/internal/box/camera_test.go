@@ -114,7 +114,7 @@ func (b *box) holdsItsRate(t *testing.T) {
 		minutes = append(minutes, fmt.Sprintf("%d frames in %.0f s, %d lost", frames, seconds, dropped))
 		held = dropped == 0 && seconds >= 55 && float64(frames) >= 29*seconds
 	}
-	row(t, "640x360 at 30 frames a second", strings.Join(minutes, "; "), "0 lost in 60 s, at 29 or more", held)
+	speed("640x360 at 30 frames a second", strings.Join(minutes, "; "), "0 lost in 60 s, at 29 or more", held)
 }
 
 // survivesErrors injects broken buffers, and takes the camera away and back.
