@@ -76,8 +76,8 @@ func (b *brokered) killed(r *row, kills int, kill func()) {
 	agent := b.startAgent(device, b.config(device, slowed), nil)
 	done := 0
 	_, delivered := b.through(4*time.Minute, agent, func() {
-		for ; done < kills && strings.Count(agent.Log(), `msg="receipt verified"`) < visits; done++ {
-			await(b.t, time.Minute, "a clip to be under way", func() bool { return b.arriving() || strings.Count(agent.Log(), `msg="receipt verified"`) >= visits })
+		for ; done < kills && receipts(agent.Log()) < visits; done++ {
+			await(b.t, time.Minute, "a clip to be under way", func() bool { return b.arriving() || receipts(agent.Log()) >= visits })
 			time.Sleep(time.Duration(done%5) * 200 * time.Millisecond) // not always at the first chunk
 			kill()
 		}
@@ -153,7 +153,7 @@ func TestMosquittoComesLater(t *testing.T) {
 	b.startHub()
 	agent := b.startAgent(device, b.config(device, film), nil)
 	began := time.Now()
-	await(t, 3*time.Minute, "the camera's clips", func() bool { return strings.Count(agent.Log(), `msg="receipt verified"`) >= visits })
+	await(t, 3*time.Minute, "the camera's clips", func() bool { return receipts(agent.Log()) >= visits })
 	r.measured("after %v", time.Since(began).Round(time.Second))
 	agent.stop(t)
 	b.verify(device)

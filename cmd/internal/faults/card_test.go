@@ -207,7 +207,7 @@ func TestCard(t *testing.T) {
 			s.enroll(device, s.addr)
 			// The status file lies in memory, as an installed agent's: it is no matter of the card.
 			agent := s.startAgent(device, s.config(device, "run: "+t.TempDir()+"\n"+live), nil)
-			receipts := func() int { return strings.Count(agent.Log(), `msg="receipt verified"`) }
+			receipts := func() int { return receipts(agent.Log()) }
 			await(t, time.Minute, "a clip to be sent", func() bool { return receipts() > 0 })
 			c.set(f)
 			await(t, time.Minute, "the card to fail", func() bool { return !c.since().IsZero() })

@@ -84,7 +84,7 @@ func TestLeaks(t *testing.T) {
 	s := newSite(t)
 	s.behind = true
 	agent := s.startAgent(device, s.config(device, "camera:\n  source: synthetic\n  speed: 0\n  loop: true\n"+shortClips), nil)
-	sent := func() int { return strings.Count(agent.Log(), `msg="receipt verified"`) }
+	sent := func() int { return receipts(agent.Log()) }
 	at := func(n int) (fds, threads, rss int) {
 		await(t, time.Duration(60+n)*time.Second, fmt.Sprintf("clip %d", n), func() bool { time.Sleep(200 * time.Millisecond); return sent() >= n })
 		// A clip being written has files open: what it holds at rest is the least of some looks.

@@ -26,7 +26,11 @@ type promise struct {
 	from int
 }
 
+// receipted is the agent's log line once the hub has a clip for good; what is signed besides clips has such a line, too.
 var receipted = regexp.MustCompile(`msg="receipt verified".* clip=([0-9a-f]{32})`)
+
+// receipts is how many clips the hub has for good, by the agent's log.
+func receipts(log string) int { return len(receipted.FindAllString(log, -1)) }
 
 // promises follows a log while its program runs, and notes how far the record went when each line was seen, which is after it
 // was written: what a promise rests on was on the disk before. end returns them.

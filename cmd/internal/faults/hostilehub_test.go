@@ -122,7 +122,7 @@ func TestHostileHub(t *testing.T) {
 	s.startHub()
 	before := len(s.promised(device))
 	await(t, 2*time.Minute, "the clips to arrive at the true hub", func() bool {
-		return strings.Count(agent.Log(), `msg="receipt verified"`) > before
+		return receipts(agent.Log()) > before
 	})
 	gap := 0
 	agent.stop(t)

@@ -31,7 +31,7 @@ func (s *site) through(limit time.Duration, agent *process, trouble func()) (gap
 		if agent.Done() {
 			t.Fatalf("the agent ended: %v\n%s", agent.Err, tail(agent.Log()))
 		}
-		return len(s.promised(device)) >= visits && strings.Count(agent.Log(), `msg="receipt verified"`) >= visits
+		return len(s.promised(device)) >= visits && receipts(agent.Log()) >= visits
 	})
 	agent.stop(t)
 	return s.judge()
