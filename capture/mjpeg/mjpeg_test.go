@@ -11,18 +11,19 @@ import (
 	"testing"
 
 	"github.com/nightjar-cam/nightjar/capture"
+	"github.com/nightjar-cam/nightjar/capture/mjpeg/mjpegtest"
 )
 
 // The encoder of image/jpeg writes the typical tables: the source to compare ours with.
 func TestDefaultTables(t *testing.T) {
-	if !bytes.Contains(encode(t, grey(16, 16, image.YCbCrSubsampleRatio420, 0)), defaultTables) {
+	if !bytes.Contains(mjpegtest.Encode(t, mjpegtest.Grey(16, 16, image.YCbCrSubsampleRatio420, 0)), defaultTables) {
 		t.Error("the tables differ from those of image/jpeg")
 	}
 }
 
 func TestDecodeWithoutTables(t *testing.T) {
-	whole := encode(t, grey(16, 16, image.YCbCrSubsampleRatio420, 77))
-	bare := withoutTables(whole)
+	whole := mjpegtest.Encode(t, mjpegtest.Grey(16, 16, image.YCbCrSubsampleRatio420, 77))
+	bare := mjpegtest.WithoutTables(whole)
 	if _, err := jpeg.Decode(bytes.NewReader(bare)); err == nil {
 		t.Fatal("image/jpeg reads the picture without its tables: ours are not needed")
 	}
@@ -71,7 +72,7 @@ func TestDecode422(t *testing.T) {
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	good := encode(t, grey(16, 16, image.YCbCrSubsampleRatio420, 0))
+	good := mjpegtest.Encode(t, mjpegtest.Grey(16, 16, image.YCbCrSubsampleRatio420, 0))
 	claim := bytes.Clone(good) // 65535 x 65535: 6 GB if it were believed
 	sof := bytes.Index(claim, []byte{0xff, 0xc0})
 	copy(claim[sof+5:], "\xff\xff\xff\xff")
@@ -79,9 +80,9 @@ func TestDecodeRefuses(t *testing.T) {
 		picture []byte
 		reason  string
 	}{
-		"other size":    {encode(t, grey(32, 16, image.YCbCrSubsampleRatio420, 0)), "32x16 in a film of 16x16"},
+		"other size":    {mjpegtest.Encode(t, mjpegtest.Grey(32, 16, image.YCbCrSubsampleRatio420, 0)), "32x16 in a film of 16x16"},
 		"claimed size":  {claim, "65535x65535"},
-		"grey":          {encode(t, image.NewGray(image.Rect(0, 0, 16, 16))), "Gray"},
+		"grey":          {mjpegtest.Encode(t, image.NewGray(image.Rect(0, 0, 16, 16))), "Gray"},
 		"cut off":       {good[:len(good)-10], "short Huffman data"},
 		"one byte":      {[]byte{0xff}, "EOF"},
 		"no JPEG":       {[]byte("hello, hello"), "missing SOI"},
@@ -101,7 +102,7 @@ func TestDecodeRefuses(t *testing.T) {
 
 func TestDrawRefusesOtherChroma(t *testing.T) {
 	f, _ := capture.NewPool(16, 16, 1).Get()
-	if err := draw(f, grey(16, 16, image.YCbCrSubsampleRatio444, 0)); err == nil || !strings.Contains(err.Error(), "4:2:0") {
+	if err := draw(f, mjpegtest.Grey(16, 16, image.YCbCrSubsampleRatio444, 0)); err == nil || !strings.Contains(err.Error(), "4:2:0") {
 		t.Errorf("got %v, want an error that names what is read", err)
 	}
 }

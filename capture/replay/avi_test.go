@@ -11,10 +11,13 @@ import (
 	"testing"
 
 	"github.com/nightjar-cam/nightjar/capture"
+	"github.com/nightjar-cam/nightjar/capture/mjpeg/mjpegtest"
 )
 
 func TestAVIFiles(t *testing.T) {
-	picture := func(n int) []byte { return encode(t, grey(16, 16, image.YCbCrSubsampleRatio420, shade(n))) }
+	picture := func(n int) []byte {
+		return mjpegtest.Encode(t, mjpegtest.Grey(16, 16, image.YCbCrSubsampleRatio420, shade(n)))
+	}
 	header := list("hdrl", chunk("avih", make([]byte, 56)), videoStream(16, 16, 10, 1))
 	plain := aviFile(16, 16, picture(0), picture(1))
 
@@ -41,7 +44,7 @@ func TestAVIFiles(t *testing.T) {
 		{"two RIFFs", append(aviFile(16, 16, picture(0)),
 			chunk("RIFF", []byte("AVIX"), list("movi", chunk("00dc", picture(1))))...), []int{0, 1}, nil},
 		{"dropped frame", aviFile(16, 16, picture(0), nil, picture(2)), []int{0, 2}, nil},
-		{"no Huffman tables", aviFile(16, 16, withoutTables(picture(5))), []int{5}, nil},
+		{"no Huffman tables", aviFile(16, 16, mjpegtest.WithoutTables(picture(5))), []int{5}, nil},
 		{"lost power", unfinished, []int{0, 1}, nil},
 		{"cut in a picture", plain[:len(plain)-9], []int{0}, ErrTruncated},
 		{"cut in a chunk header", append(bytes.Clone(plain), "00d"...), []int{0, 1}, ErrTruncated},
@@ -114,7 +117,7 @@ func TestAVIPacketBound(t *testing.T) {
 
 func FuzzAVI(f *testing.F) {
 	f.Add(aviFilm(f, 16, 16, 2))
-	f.Add(aviFile(16, 16, nil, withoutTables(encode(f, grey(16, 16, image.YCbCrSubsampleRatio420, 9)))))
+	f.Add(aviFile(16, 16, nil, mjpegtest.WithoutTables(mjpegtest.Encode(f, mjpegtest.Grey(16, 16, image.YCbCrSubsampleRatio420, 9)))))
 	f.Add(aviFile(8, 8)[:70])
 	f.Add(riff(list("hdrl", audioStream(), videoStream(2, 2, 30000, 1001)), list("movi", list("rec ", chunk("01db", []byte{0xff, 0xd8, 0xff})))))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -7,43 +7,16 @@ import (
 	"encoding/binary"
 	"fmt"
 	"image"
-	"image/jpeg"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/nightjar-cam/nightjar/capture/mjpeg/mjpegtest"
 )
 
 // Builders of small test files. Frame n of a film is grey, its luma is shade(n).
 
 func shade(n int) byte { return byte(40 + 10*(n%16)) }
-
-// grey is a picture of one shade, with a chroma of 100 and 160.
-func grey(w, h int, ratio image.YCbCrSubsampleRatio, level byte) *image.YCbCr {
-	img := image.NewYCbCr(image.Rect(0, 0, w, h), ratio)
-	for i := range img.Y {
-		img.Y[i] = level
-	}
-	for i := range img.Cb {
-		img.Cb[i], img.Cr[i] = 100, 160
-	}
-	return img
-}
-
-func encode(tb testing.TB, img image.Image) []byte {
-	tb.Helper()
-	var b bytes.Buffer
-	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 100}); err != nil {
-		tb.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-// withoutTables takes the Huffman tables out of a picture, as a camera does.
-func withoutTables(picture []byte) []byte {
-	at := bytes.Index(picture, []byte{0xff, 0xc4} /* DHT */)
-	size := int(binary.BigEndian.Uint16(picture[at+2:]))
-	return append(bytes.Clone(picture[:at]), picture[at+2+size:]...)
-}
 
 // chunk is a RIFF chunk; a list is a chunk whose contents begin with its type.
 func chunk(id string, contents ...[]byte) []byte {
@@ -99,7 +72,7 @@ func aviFilm(tb testing.TB, w, h, n int) []byte {
 	for i := range n {
 		movi = append(movi,
 			chunk("01wb", []byte("sound")),
-			chunk("00dc", encode(tb, grey(w, h, image.YCbCrSubsampleRatio420, shade(i)))))
+			chunk("00dc", mjpegtest.Encode(tb, mjpegtest.Grey(w, h, image.YCbCrSubsampleRatio420, shade(i)))))
 	}
 	return riff(
 		list("hdrl", chunk("avih", make([]byte, 56)), videoStream(uint32(w), uint32(h), 10, 1), audioStream()),
@@ -111,7 +84,7 @@ func aviFilm(tb testing.TB, w, h, n int) []byte {
 func y4mFilm(w, h, n int, tags string) []byte {
 	b := fmt.Appendf(nil, "YUV4MPEG2 W%d H%d F10:1%s\n", w, h, tags)
 	for i := range n {
-		img := grey(w, h, image.YCbCrSubsampleRatio420, shade(i))
+		img := mjpegtest.Grey(w, h, image.YCbCrSubsampleRatio420, shade(i))
 		b = append(b, "FRAME\n"...)
 		b = append(append(append(b, img.Y...), img.Cb...), img.Cr...)
 	}

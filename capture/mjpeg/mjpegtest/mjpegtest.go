@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package mjpeg
+// Package mjpegtest makes the pictures that tests of Motion JPEG read: [Grey], [Encode] and [WithoutTables].
+package mjpegtest
 
 import (
 	"bytes"
@@ -10,8 +11,8 @@ import (
 	"testing"
 )
 
-// grey is a picture of one shade, with a chroma of 100 and 160.
-func grey(w, h int, ratio image.YCbCrSubsampleRatio, level byte) *image.YCbCr {
+// Grey is a picture of one shade, with a chroma of 100 and 160.
+func Grey(w, h int, ratio image.YCbCrSubsampleRatio, level byte) *image.YCbCr {
 	img := image.NewYCbCr(image.Rect(0, 0, w, h), ratio)
 	for i := range img.Y {
 		img.Y[i] = level
@@ -22,7 +23,8 @@ func grey(w, h int, ratio image.YCbCrSubsampleRatio, level byte) *image.YCbCr {
 	return img
 }
 
-func encode(tb testing.TB, img image.Image) []byte {
+// Encode is a picture as JPEG, of the best quality.
+func Encode(tb testing.TB, img image.Image) []byte {
 	tb.Helper()
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 100}); err != nil {
@@ -31,9 +33,9 @@ func encode(tb testing.TB, img image.Image) []byte {
 	return b.Bytes()
 }
 
-// withoutTables takes the Huffman tables out of a picture, as a camera does.
-func withoutTables(picture []byte) []byte {
-	at := bytes.Index(picture, []byte{0xff, markerDHT})
+// WithoutTables takes the Huffman tables out of a picture, as a camera does.
+func WithoutTables(picture []byte) []byte {
+	at := bytes.Index(picture, []byte{0xff, 0xc4} /* DHT */)
 	size := int(binary.BigEndian.Uint16(picture[at+2:]))
 	return append(bytes.Clone(picture[:at]), picture[at+2+size:]...)
 }
