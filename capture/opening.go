@@ -5,6 +5,8 @@ package capture
 import (
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nightjar-cam/nightjar/board/clock"
 )
 
@@ -28,6 +30,15 @@ func NewOpening(c clock.Clock) *Opening {
 
 // Since returns the monotonic time since the opening.
 func (o *Opening) Since() time.Duration { return time.Since(o.start) }
+
+// Monotonic is the kernel's clock that V4L2 stamps its buffers with, and libcamera hands on.
+func Monotonic() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
+}
 
 // again is how often the clock is asked.
 const again = time.Second

@@ -120,7 +120,7 @@ func (r *reader) next(f *capture.Frame, n int) error {
 		}
 		return r.process.failure()
 	}
-	now, clock := r.opened.Since(), monotonic()
+	now, clock := r.opened.Since(), capture.Monotonic()
 	if err := r.process.meta.SetReadDeadline(time.Now().Add(recordWait)); err != nil {
 		return r.process.failure()
 	}
@@ -161,13 +161,4 @@ func (r *reader) picture(f *capture.Frame) error {
 		}
 	}
 	return nil
-}
-
-// monotonic is the clock of V4L2's time stamps, which libcamera hands on.
-func monotonic() time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
-		return 0
-	}
-	return time.Duration(t.Nano())
 }

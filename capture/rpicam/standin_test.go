@@ -185,7 +185,7 @@ func (m manner) film(options map[string]string) error {
 			lost++
 			time.Sleep(m.Every)
 		}
-		at := monotonic()
+		at := capture.Monotonic()
 		if n == 0 || m.Every > 0 { // a flood is of one picture
 			paint(picture[:w*h*3/2], w*h, n)
 		}

@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nightjar-cam/nightjar/capture"
 )
 
 // fake is a camera behind the kernel's interface, as the kernel's documentation describes it. It gives frames in real time, each
@@ -215,7 +217,7 @@ func (k *fake) expose() {
 	}
 	b := buffer{Index: k.queued[0], BytesUsed: k.pix.SizeImage, Flags: bufTimeMonotonic, Sequence: n}
 	k.queued = k.queued[:copy(k.queued, k.queued[1:])]
-	b.Timestamp = unix.NsecToTimeval(int64(monotonic()))
+	b.Timestamp = unix.NsecToTimeval(int64(capture.Monotonic()))
 	for i := range k.buffers[b.Index] {
 		k.buffers[b.Index][i] = shade(n)
 	}

@@ -265,7 +265,7 @@ func (r *reader) stamp() {
 
 	pts := r.opened.Since()
 	if r.taken.Flags&bufTimeMask == bufTimeMonotonic {
-		age := monotonic() - time.Duration(r.taken.Timestamp.Nano())
+		age := capture.Monotonic() - time.Duration(r.taken.Timestamp.Nano())
 		if age >= 0 && age < 10*time.Second { // else it is another clock's
 			pts = max(0, pts-age)
 		}
@@ -304,13 +304,4 @@ func (r *reader) Close() error {
 		err = errors.Join(err, r.unmap())
 	}
 	return errors.Join(err, r.device.close())
-}
-
-// monotonic is the clock of the device's time stamps.
-func monotonic() time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
-		return 0
-	}
-	return time.Duration(t.Nano())
 }
