@@ -23,7 +23,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: deps-build ## install what build and test need (apt; prints the line to run when it may not)
-	@.ci/install age:age ffprobe:ffmpeg
+	@.ci/install age:age ffprobe:ffmpeg ssh-keygen:openssh-client
 
 deps-build:
 	@.ci/install cc:gcc c++:g++

@@ -146,13 +146,9 @@ func TestArgs(t *testing.T) {
 // The program sees nothing of the agent's environment.
 func TestEnvironmentIsCut(t *testing.T) {
 	t.Setenv("LD_PRELOAD_OF_SOMEBODY", "1")
-	env, err := os.ReadFile("/proc/self/environ")
-	if err != nil || len(env) == 0 {
-		t.Skip("no /proc")
-	}
 	p, err := launch("/usr/bin/env", nil, nil)
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	defer p.stop()
 	text := make([]byte, 4096)

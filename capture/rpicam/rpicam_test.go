@@ -322,7 +322,7 @@ func TestNoLeak(t *testing.T) {
 	count := func() int {
 		all, err := os.ReadDir("/proc/self/fd")
 		if err != nil {
-			t.Skip("no /proc")
+			t.Fatal(err)
 		}
 		return len(all)
 	}
