@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/nightjar-cam/nightjar/board/health"
 	"github.com/nightjar-cam/nightjar/board/watchdog"
 	"github.com/nightjar-cam/nightjar/cmd/internal/config"
@@ -47,7 +45,7 @@ const (
 )
 
 func newFeeder(cfg config.Watchdog, living func() error, began func(string), h *health.Record, log *slog.Logger) *feeder {
-	f := &feeder{cfg: cfg, living: living, uptime: boardUptime, began: began, health: h, log: log, ready: make(chan struct{})}
+	f := &feeder{cfg: cfg, living: living, uptime: uptime, began: began, health: h, log: log, ready: make(chan struct{})}
 	f.open = func(path string, timeout time.Duration) (dog, error) { return watchdog.Open(path, timeout) }
 	close(f.ready)
 	return f
@@ -111,13 +109,4 @@ func (f *feeder) mayLive() bool {
 	}
 	f.starve = starve
 	return !starve
-}
-
-// boardUptime is the time since the kernel began, sleep included.
-func boardUptime() time.Duration {
-	var t unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) != nil {
-		return 0
-	}
-	return time.Duration(t.Nano())
 }
