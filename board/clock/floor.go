@@ -8,10 +8,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/nightjar-cam/nightjar/board/durable"
 )
 
 // floorEvery is how far time has to be ahead of a kept floor until it is written again: a card wears out by writing.
@@ -99,21 +100,5 @@ func (f *Floor) Keep(w Wall, last bool) error {
 
 // write replaces the file as a whole: a cut leaves the old time or the new one.
 func (f *Floor) write(t time.Time) error {
-	file, err := os.CreateTemp(filepath.Dir(f.path), ".clock-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name()) // not there any more when all went well
-	_, err = fmt.Fprintln(file, t.Format(time.RFC3339))
-	if err := errors.Join(err, f.sync(file), file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(file.Name(), f.path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(f.path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.sync(dir), dir.Close())
+	return durable.Replace(f.path, []byte(t.Format(time.RFC3339)+"\n"), f.sync)
 }
