@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/nightjar-cam/nightjar/keys"
@@ -33,21 +32,15 @@ func Certificates(dir string) (ca, server *x509.Certificate, err error) {
 }
 
 // Reach connects to addr and makes sure that a hub of the authority answers there. It shows no certificate
-// of its own, and asks for enrolment, which is where a hub serves those that have none.
+// of its own, and asks for enrolment, which is where a hub serves those that have none. The address of all interfaces, as a hub
+// listens on, is this machine (package net).
 func Reach(ctx context.Context, addr string, ca *x509.Certificate) error {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("reach hub: %w", err)
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost" // it listens on all addresses
-	}
 	roots := x509.NewCertPool()
 	roots.AddCert(ca)
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	dialer := tls.Dialer{Config: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, ServerName: keys.HubName, NextProtos: []string{enroll.ALPN}}}
-	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
+	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return fmt.Errorf("reach hub at %s: %w", addr, err)
 	}
