@@ -20,7 +20,7 @@ type rule struct {
 }
 
 // rooms are the top-level folders; all but cmd.
-var rooms = []string{"capture", "motion", "keys", "uplink", "board"}
+var rooms = []string{"capture", "motion", "keys", "uplink", "board", "ota"}
 
 func siblings(of ...string) []string {
 	return slices.DeleteFunc(slices.Clone(rooms), func(r string) bool { return slices.Contains(of, r) })
@@ -43,6 +43,10 @@ var rules = []rule{
 		reason: "a leaf: what is trusted does not depend on what is recorded or how it travels"},
 	{in: []string{"board"}, deny: siblings("board"),
 		reason: "a leaf: everyone may ask the board"},
+	{in: []string{"ota"}, deny: siblings("ota", "keys"),
+		reason: "an update may come from a hub, a stick or a serial line: the updater knows none of them, and they meet in cmd"},
+	{in: []string{"ota/block", "ota/slot"}, deny: append(siblings("ota"), "github.com/theupdateframework", "github.com/klauspost"),
+		reason: "a leaf: what is written where does not depend on what it is or who signed it"},
 	{in: []string{"uplink/wire"}, deny: append(siblings(), "github.com"),
 		reason: "a leaf: the encoding is shared by camera and hub and must drag neither into the other"},
 	{in: []string{"uplink/spool"}, deny: append(siblings(), "github.com", "filippo.io"),
