@@ -17,7 +17,7 @@ FUZZTIME ?= 100000x
 BENCH    ?= .
 
 .PHONY: help deps deps-build deps-cross build man demo test check bench bench-motion score-motion fuzz fuzz-motion lint cross \
-	test-arm64 lab-arm64 kills deps-faults faults faults-long mutants interop deps-board board-test clean
+	test-arm64 lab-arm64 kills deps-faults faults faults-long ota-faults mutants interop deps-board board-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ faults: deps-faults ## the table of faults, each with its figure and goal: cuts,
 
 faults-long: deps-faults ## the same at full size: every boundary, every cut (hours)
 	@NIGHTJAR_FAULTS=long .ci/faults
+
+ota-faults: ## updates cut at every sector, torn, reordered, on failing cards, with each boot loader (NIGHTJAR_FAULTS=long: hours)
+	@NIGHTJAR_RIGS=./ota/... .ci/faults
 
 mutants: deps-faults ## each defence removed in a copy of the tree, and the test that goes red (root; NAMES=pattern)
 	@.ci/mutants "$(NAMES)"

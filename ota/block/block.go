@@ -40,7 +40,16 @@ type part struct {
 }
 
 func (p *part) Size() int64 { return p.size }
-func (p *part) Sync() error { return p.d.Sync() }
+
+// Sync of a part is that of the device, unless it keeps its parts apart, as a kernel does with partitions.
+func (p *part) Sync() error { return p.SyncRange(0, p.size) }
+
+func (p *part) SyncRange(off, size int64) error {
+	if d, ok := p.d.(interface{ SyncRange(off, size int64) error }); ok {
+		return d.SyncRange(p.off+off, size)
+	}
+	return p.d.Sync()
+}
 
 func (p *part) ReadAt(b []byte, off int64) (int, error) {
 	if off < 0 || off > p.size {

@@ -149,7 +149,10 @@ func (d *Disk) WriteAt(p []byte, off int64) (int, error) {
 
 // Sync puts the cache on the medium. With the power cut behind the last sector it fails: no cut is in the middle of a sync, since
 // that is the cut before it with a part of the cache kept.
-func (d *Disk) Sync() error {
+func (d *Disk) Sync() error { return d.SyncRange(0, d.Size()) }
+
+// SyncRange puts what the cache has of a range on the medium, and nothing else: a kernel has a cache for each partition.
+func (d *Disk) SyncRange(off, size int64) error {
 	if d.cut >= 0 && d.sectors >= d.cut {
 		d.down = true
 	}
@@ -159,14 +162,18 @@ func (d *Disk) Sync() error {
 	d.syncs++
 	if d.Fail != nil {
 		if err := d.Fail("sync", d.syncs-1); err != nil {
-			d.seen = slices.Clone(d.stable) // what could not be written is no longer there when it is read again
+			// What could not be written is no longer there when it is read again.
+			d.seen = slices.Clone(d.stable)
 			d.pending = nil
 			return err
 		}
 	}
-	for _, w := range d.pending {
+	d.pending = slices.DeleteFunc(d.pending, func(w Write) bool {
+		if w.Off < off || w.Off >= off+size {
+			return false
+		}
 		copy(d.stable[w.Off:], w.Data[:])
-	}
-	d.pending = nil
+		return true
+	})
 	return nil
 }
