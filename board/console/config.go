@@ -10,20 +10,18 @@ import (
 
 // Config says which port is served, and to whom.
 type Config struct {
-	Enabled     bool          `yaml:"enabled"`
-	Device      string        `yaml:"device"`      // the serial port; empty: none
+	Device      string        `yaml:"device"`      // the serial port; empty: there is no console
 	Baud        int           `yaml:"baud"`        // bits a second
 	Technicians []string      `yaml:"technicians"` // public SSH keys, a line each
 	Authorities []string      `yaml:"authorities"` // public SSH keys whose certificates make technicians
 	Site        string        `yaml:"site"`        // a certificate may name it instead of the camera; empty: none
 	Button      bool          `yaml:"button"`      // who logs in has to press the camera's button
-	Idle        time.Duration `yaml:"idle"`        // a visitor who types nothing for so long is logged out
-	Improv      bool          `yaml:"improv"`      // first Wi-Fi by Improv Serial
+	Idle        time.Duration `yaml:"-"`           // a visitor who types nothing for so long is logged out
 }
 
 // DefaultConfig serves no port until one is named.
 func DefaultConfig() Config {
-	return Config{Enabled: true, Baud: 115200, Idle: 10 * time.Minute, Improv: true}
+	return Config{Baud: 115200, Idle: 10 * time.Minute}
 }
 
 // Validate returns an error for a value out of range. The keys are checked by who judges them.
@@ -42,4 +40,4 @@ func (c Config) Validate() error {
 }
 
 // Serves tells whether there is a port to serve.
-func (c Config) Serves() bool { return c.Enabled && c.Device != "" }
+func (c Config) Serves() bool { return c.Device != "" }

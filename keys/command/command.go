@@ -58,6 +58,16 @@ const (
 	MotionBusy  = "motion.busy"       // answers with where it is busy by habit
 	MotionReset = "motion.reset-busy" // forgets it
 	Reset       = "factory-reset"     // destroys keys, clips and settings: this is no camera of anybody's then
+
+	// What can be asked for at the board only.
+	Doctor = "doctor" // tries each part that the camera needs
+	Net    = "net"    // shows addresses, the route, and how far the way to the hub goes
+	Wifi   = "wifi"   // shows radio networks, and joins one
+	Logs   = "logs"   // shows what the agent said
+	Focus  = "focus"  // shows how sharp the picture is
+	Zones  = "zones"  // shows the parts of the picture that count
+	Enroll = "enroll" // takes a token of the hub
+	Reboot = "reboot" // starts the board anew
 )
 
 // table says who may give which command. What is not in it does not exist.
@@ -75,7 +85,20 @@ var table = map[string][]Role{
 	Reset:       {Owner, Technician}, // a hub that was taken over must not take the cameras along
 }
 
-// Names returns the commands, sorted.
+// atBoard says who may give which command at the board itself, besides those of the table. No signed command has such a name: what
+// needs somebody before the camera is not to be had from afar.
+var atBoard = map[string][]Role{
+	Doctor: {Owner, Technician},
+	Net:    {Owner, Technician},
+	Wifi:   {Owner, Technician},
+	Logs:   {Owner, Technician},
+	Focus:  {Owner, Technician},
+	Zones:  {Owner, Technician},
+	Enroll: {Owner, Technician},
+	Reboot: {Owner, Technician},
+}
+
+// Names returns the commands that can be signed, sorted.
 func Names() []string {
 	var names []string
 	for name := range table {
@@ -107,6 +130,16 @@ func Allowed(name string, role Role) error {
 		return fmt.Errorf("%w: %s is not for the %s", ErrRole, name, role)
 	}
 	return nil
+}
+
+// AllowedAtBoard is [Allowed] for somebody who proved their key at the board itself.
+func AllowedAtBoard(name string, role Role) error {
+	if roles, ok := atBoard[name]; ok && slices.Contains(roles, role) {
+		return nil
+	} else if ok {
+		return fmt.Errorf("%w: %s is not for the %s", ErrRole, name, role)
+	}
+	return Allowed(name, role)
 }
 
 // Command is one order to one camera.

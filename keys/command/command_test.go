@@ -12,6 +12,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -127,13 +128,36 @@ func TestTableIsSound(t *testing.T) {
 			return true
 		}
 		names++
-		if _, ok := table[strings.Trim(lit.Value, `"`)]; !ok {
-			t.Errorf("command %s has no row in the table", lit.Value)
+		_, far := table[strings.Trim(lit.Value, `"`)]
+		_, near := atBoard[strings.Trim(lit.Value, `"`)]
+		if far == near {
+			t.Errorf("command %s has no row in the tables, or two", lit.Value)
 		}
 		return true
 	})
-	if names != len(table) {
-		t.Errorf("%d names in the code, %d rows", names, len(table))
+	if rows := len(table) + len(atBoard); names != rows {
+		t.Errorf("%d names in the code, %d rows", names, rows)
+	}
+}
+
+// What is for the board itself cannot be had by a signature, whoever's; and at the board nobody may more than by the tables.
+func TestAtBoard(t *testing.T) {
+	for name, roles := range atBoard {
+		for _, role := range append(Roles(), "", "stranger") {
+			if err := Allowed(name, role); !errors.Is(err, ErrRole) {
+				t.Errorf("%s from afar by %q: %v", name, role, err)
+			}
+			if err := AllowedAtBoard(name, role); (err == nil) != slices.Contains(roles, role) {
+				t.Errorf("%s by %q: %v", name, role, err)
+			}
+		}
+	}
+	for _, name := range Names() {
+		for _, role := range append(Roles(), "") {
+			if (AllowedAtBoard(name, role) == nil) != (Allowed(name, role) == nil) {
+				t.Errorf("%s by %q is judged in two ways", name, role)
+			}
+		}
 	}
 }
 

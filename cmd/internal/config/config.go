@@ -21,11 +21,13 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/nightjar-cam/nightjar/board/console"
 	"github.com/nightjar-cam/nightjar/capture"
 	"github.com/nightjar-cam/nightjar/capture/clip"
 	"github.com/nightjar-cam/nightjar/capture/rpicam"
 	"github.com/nightjar-cam/nightjar/capture/v4l2"
 	"github.com/nightjar-cam/nightjar/cmd/internal/suggest"
+	"github.com/nightjar-cam/nightjar/keys/technician"
 	"github.com/nightjar-cam/nightjar/motion"
 	"github.com/nightjar-cam/nightjar/uplink/policy"
 )
@@ -48,7 +50,8 @@ type Config struct {
 	Spool  Spool         `yaml:"spool"`
 	Upload policy.Config `yaml:"upload"`
 
-	Watchdog Watchdog `yaml:"watchdog"`
+	Watchdog Watchdog       `yaml:"watchdog"`
+	Console  console.Config `yaml:"console"`
 }
 
 // The folders of an installed agent.
@@ -144,6 +147,7 @@ func Default() Config {
 		Upload: policy.DefaultConfig(),
 
 		Watchdog: Watchdog{Timeout: 15 * time.Second},
+		Console:  console.DefaultConfig(),
 	}
 }
 
@@ -201,10 +205,21 @@ func (c Config) Validate() error {
 	if err := c.Watchdog.validate(); err != nil {
 		return fmt.Errorf("watchdog: %w", err)
 	}
+	if err := c.validateConsole(); err != nil {
+		return fmt.Errorf("console: %w", err)
+	}
 	if err := c.validateUpload(); err != nil {
 		return fmt.Errorf("upload: %w", err)
 	}
 	return nil
+}
+
+// validateConsole also reads the keys: who waits at the console would learn too late that theirs has a missing letter.
+func (c Config) validateConsole() error {
+	if _, err := technician.New(c.Console.Technicians, c.Console.Authorities); err != nil {
+		return err
+	}
+	return c.Console.Validate()
 }
 
 func (s Spool) validate() error {
