@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nightjar-cam/nightjar/board/console/linetest"
 )
 
 const goodArmor = signatureBegin + "\ngood\n" + signatureEnd + "\n"
@@ -24,78 +26,78 @@ func echo() *Fake {
 	}}
 }
 
-func login(e *farEnd, armor string) {
-	e.t.Helper()
-	e.send("login\r")
-	e.expect(ChallengeEnd)
-	e.expect("gives up.")
-	e.send(strings.ReplaceAll(armor, "\n", "\r"))
+func login(e *linetest.Line, armor string) {
+
+	e.Send("login\r")
+	e.Expect(ChallengeEnd)
+	e.Expect("gives up.")
+	e.Send(strings.ReplaceAll(armor, "\n", "\r"))
 }
 
 func TestVisit(t *testing.T) {
-	site, e, b := echo(), newLine(t).drain(), newBoard(t)
+	site, e, b := echo(), linetest.New(t).Drain(), newBoard(t)
 	c := start(t, testConfig(e), site, b.lock(), nil)
-	e.expect("porch, \r\n") // every line ends with CRLF
-	e.expect("nightjar> ")
-	e.send("\n") // somebody looks whether anything is here, with a terminal that sends LF
-	e.expect("porch, \r\n")
+	e.Expect("porch, \r\n") // every line ends with CRLF
+	e.Expect("nightjar> ")
+	e.Send("\n") // somebody looks whether anything is here, with a terminal that sends LF
+	e.Expect("porch, \r\n")
 	login(e, goodArmor)
-	e.expect("porch, ann\r\nnightjar ann> ")
+	e.Expect("porch, ann\r\nnightjar ann> ")
 	if v := c.State().Visitor; v.Name != "ann" || v.Role != "technician" {
 		t.Errorf("state says %+v", v)
 	}
-	e.send("nightjar wifi join 'my net'\r")
-	e.expect(`ann did ["wifi" "join" "my net"]`)
-	e.send("junk\x03") // ^C throws the line away
-	e.send("s\t\t")    // Tab goes on as far as it can, and then shows what there is
-	e.expect("status  stop")
-	e.send("a\t\r")
-	e.expect(`ann did ["status"]`)
-	e.send("\x1b[A\r") // the history
-	e.expect(`ann did ["status"]`)
-	e.send("?\r")
-	e.expect(`ann did ["help"]`)
-	e.send("'open\r")
-	e.expect("a quotation mark is missing")
-	e.send("logout\r")
-	e.expect("logged out\r\n")
-	e.expect("nightjar> ")
-	e.send("status\r")
-	e.expect(`" did ["status"]`[1:])
-	e.send("\x1b[A\x1b[A\x1b[A\r") // the next visitor sees nothing of the former's history
-	e.expect(` did ["status"]`)
-	if want := []string{"login ann", "logout ann"}; fmt.Sprint(site.Told) != fmt.Sprint(want) {
-		t.Errorf("told %q, want %q", site.Told, want)
+	e.Send("nightjar wifi join 'my net'\r")
+	e.Expect(`ann did ["wifi" "join" "my net"]`)
+	e.Send("junk\x03") // ^C throws the line away
+	e.Send("s\t\t")    // Tab goes on as far as it can, and then shows what there is
+	e.Expect("status  stop")
+	e.Send("a\t\r")
+	e.Expect(`ann did ["status"]`)
+	e.Send("\x1b[A\r") // the history
+	e.Expect(`ann did ["status"]`)
+	e.Send("?\r")
+	e.Expect(`ann did ["help"]`)
+	e.Send("'open\r")
+	e.Expect("a quotation mark is missing")
+	e.Send("logout\r")
+	e.Expect("logged out\r\n")
+	e.Expect("nightjar> ")
+	e.Send("status\r")
+	e.Expect(`" did ["status"]`[1:])
+	e.Send("\x1b[A\x1b[A\x1b[A\r") // the next visitor sees nothing of the former's history
+	e.Expect(` did ["status"]`)
+	if want := []string{"login ann", "logout ann"}; fmt.Sprint(site.Told()) != fmt.Sprint(want) {
+		t.Errorf("told %q, want %q", site.Told(), want)
 	}
 }
 
 // Five failures lock, a restart of console and board does not unlock, and even a good answer is not judged then.
 func TestLockout(t *testing.T) {
-	site, e, b := echo(), newLine(t).drain(), newBoard(t)
+	site, e, b := echo(), linetest.New(t).Drain(), newBoard(t)
 	lock := b.lock()
 	fail(t, lock, MaxFailures-1) // the others would take a second each
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() { ended <- New(testConfig(e), site, lock, nil, discard()).Run(ctx) }()
 	login(e, signatureBegin+"\nbad\n"+signatureEnd+"\n")
-	e.expect("no login: this key may not log in here")
-	e.expect("login is locked for 10m0s")
-	e.send("login\r")
-	e.expect("login is locked for ")
+	e.Expect("no login: this key may not log in here")
+	e.Expect("login is locked for 10m0s")
+	e.Send("login\r")
+	e.Expect("login is locked for ")
 	stop()
 	<-ended
-	if want := []string{"refused ", "locked "}; fmt.Sprint(site.Told) != fmt.Sprint(want) {
-		t.Errorf("told %q, want %q", site.Told, want)
+	if want := []string{"refused ", "locked "}; fmt.Sprint(site.Told()) != fmt.Sprint(want) {
+		t.Errorf("told %q, want %q", site.Told(), want)
 	}
 
 	again := b.restart()
 	start(t, testConfig(e), site, again, nil)
-	e.expect("login is locked for 10m0s")
-	e.send("login\r")
-	e.expect("login is locked for 10m0s, after 5 failures")
-	b.run += LockedFor
+	e.Expect("login is locked for 10m0s")
+	e.Send("login\r")
+	e.Expect("login is locked for 10m0s, after 5 failures")
+	b.wait(LockedFor)
 	login(e, goodArmor)
-	e.expect("nightjar ann> ")
+	e.Expect("nightjar ann> ")
 }
 
 func TestChallenges(t *testing.T) {
@@ -121,25 +123,24 @@ func TestChallenges(t *testing.T) {
 
 // An answer is judged against the challenge that stands above it, and against no other.
 func TestAnswerIsForItsChallenge(t *testing.T) {
-	e := newLine(t).drain()
-	var judged []string
-	site := &judge{echo(), func(challenge string) { judged = append(judged, challenge) }}
+	e := linetest.New(t).Drain()
+	judged := make(chan string, 2)
+	site := &judge{echo(), func(challenge string) { judged <- challenge }}
 	start(t, testConfig(e), site, newBoard(t).lock(), nil)
+	var last string
 	for range 2 {
-		e.send("login\r")
-		e.expect(ChallengeBegin + "\r\n")
-		shown := ChallengeBegin + "\n" + strings.ReplaceAll(e.expect(ChallengeEnd+"\r\n"), "\r\n", "\n")
-		e.expect("gives up.")
-		e.send(strings.ReplaceAll(goodArmor, "\n", "\r"))
-		e.expect("nightjar ann> ")
-		if last := judged[len(judged)-1]; last != shown {
-			t.Errorf("judged %q, shown %q", last, shown)
+		e.Send("login\r")
+		e.Expect(ChallengeBegin + "\r\n")
+		shown := ChallengeBegin + "\n" + strings.ReplaceAll(e.Expect(ChallengeEnd+"\r\n"), "\r\n", "\n")
+		e.Expect("gives up.")
+		e.Send(strings.ReplaceAll(goodArmor, "\n", "\r"))
+		e.Expect("nightjar ann> ")
+		if text := <-judged; text != shown || text == last {
+			t.Errorf("judged %q, shown %q, before it %q", text, shown, last)
 		}
-		e.send("logout\r")
-		e.expect("nightjar> ")
-	}
-	if judged[0] == judged[1] {
-		t.Error("the same challenge twice")
+		last = shown
+		e.Send("logout\r")
+		e.Expect("nightjar> ")
 	}
 }
 
@@ -158,15 +159,15 @@ func TestButton(t *testing.T) {
 		err  error
 		want string
 	}{{nil, "nightjar ann> "}, {ErrNoButton, "no login: this camera has no button"}, {context.DeadlineExceeded, "the button was not pressed"}} {
-		site, e, b := echo(), newLine(t).drain(), newBoard(t)
+		site, e, b := echo(), linetest.New(t).Drain(), newBoard(t)
 		site.Button = row.err
 		cfg := testConfig(e)
 		cfg.Button = true
 		lock := b.lock()
 		start(t, cfg, site, lock, nil)
 		login(e, goodArmor)
-		e.expect("press the camera's button")
-		e.expect(row.want)
+		e.Expect("press the camera's button")
+		e.Expect(row.want)
 		if n := lock.Failures(); (n == 0) != (row.err == nil) {
 			t.Errorf("button %v: %d failures", row.err, n)
 		}
@@ -174,21 +175,21 @@ func TestButton(t *testing.T) {
 }
 
 func TestIdleLogout(t *testing.T) {
-	e := newLine(t).drain()
+	e := linetest.New(t).Drain()
 	site, cfg := echo(), testConfig(e)
 	site.Command = func(ctx context.Context, _ Visitor, _ io.Writer, _ []string) { <-ctx.Done() } // as `logs -f`
 	cfg.Idle = 300 * time.Millisecond
 	start(t, cfg, site, newBoard(t).lock(), nil)
 	login(e, goodArmor)
-	e.expect("logged out: nothing was typed for 300ms")
+	e.Expect("logged out: nothing was typed for 300ms")
 	login(e, goodArmor)
-	e.expect("ann> ")
-	e.send("logs\r")
-	e.expect("logged out: nothing was typed")
+	e.Expect("ann> ")
+	e.Send("logs\r")
+	e.Expect("logged out: nothing was typed")
 }
 
 func TestInterrupt(t *testing.T) {
-	e := newLine(t).drain()
+	e := linetest.New(t).Drain()
 	site := echo()
 	site.Command = func(ctx context.Context, _ Visitor, w io.Writer, _ []string) {
 		talk, _ := TalkOf(ctx)
@@ -203,31 +204,31 @@ func TestInterrupt(t *testing.T) {
 		fmt.Fprintln(w, "ended")
 	}
 	start(t, testConfig(e), site, newBoard(t).lock(), nil)
-	e.send("focus\r")
-	e.expect("name? ")
-	e.send("porch\r")
-	e.expect("secret? ")
-	e.send("swordfish\r")
-	if shown := e.expect("got porch 9"); strings.Contains(shown, "swordfish") {
+	e.Send("focus\r")
+	e.Expect("name? ")
+	e.Send("porch\r")
+	e.Expect("secret? ")
+	e.Send("swordfish\r")
+	if shown := e.Expect("got porch 9"); strings.Contains(shown, "swordfish") {
 		t.Errorf("a secret is shown: %q", shown)
 	}
-	e.send("\x03")
-	e.expect("ended")
-	e.expect("nightjar> ")
-	e.send("\x1b[A\x1b[A") // a secret is not in the history
-	if shown := e.expect("focus"); strings.Contains(shown, "swordfish") {
+	e.Send("\x03")
+	e.Expect("ended")
+	e.Expect("nightjar> ")
+	e.Send("\x1b[A\x1b[A") // a secret is not in the history
+	if shown := e.Expect("focus"); strings.Contains(shown, "swordfish") {
 		t.Errorf("a secret is kept: %q", shown)
 	}
 }
 
 // The far end goes, and the console is there for the next.
 func TestHangup(t *testing.T) {
-	first := newLine(t).drain()
+	first := linetest.New(t).Drain()
 	site := echo()
 	c := start(t, testConfig(first), site, newBoard(t).lock(), nil)
 	login(first, goodArmor)
-	first.expect("ann> ")
-	first.f.Close()
+	first.Expect("ann> ")
+	first.File.Close()
 	until(t, "logged out", func() bool { s := c.State(); return !s.Open && s.Visitor == Visitor{} })
 	if c.State().Err == nil {
 		t.Error("no reason is given")
@@ -241,13 +242,13 @@ func TestAbsent(t *testing.T) {
 	c := start(t, cfg, echo(), newBoard(t).lock(), nil)
 	until(t, "a reason", func() bool { return c.State().Err != nil })
 
-	e := newLine(t).drain()
-	p, err := openPort(e.path, 115200)
+	e := linetest.New(t).Drain()
+	p, err := openPort(e.Path, 115200)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	if _, err := openPort(e.path, 115200); !errors.Is(err, errBusy) {
+	if _, err := openPort(e.Path, 115200); !errors.Is(err, errBusy) {
 		t.Errorf("a port that is in use is opened: %v", err)
 	}
 }
@@ -255,7 +256,7 @@ func TestAbsent(t *testing.T) {
 // A line that nobody reads takes no more than a buffer: commands end, the console ends, and no goroutine stays behind.
 func TestUnreadLine(t *testing.T) {
 	before := runtime.NumGoroutine()
-	e := newLine(t) // nobody drains it
+	e := linetest.New(t) // nobody drains it
 	written := make(chan struct{})
 	site := echo()
 	site.Command = func(ctx context.Context, _ Visitor, w io.Writer, _ []string) {
@@ -270,7 +271,7 @@ func TestUnreadLine(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() { ended <- c.Run(ctx) }()
-	e.send("logs\r")
+	e.Send("logs\r")
 	<-written
 	stop()
 	if err := <-ended; err != nil {
@@ -284,7 +285,7 @@ func TestUnreadLine(t *testing.T) {
 
 // Noise, as of a wrong baud rate: half of a minute's worth at 115200 bit/s, as fast as it goes. Then a visitor comes.
 func TestGarbage(t *testing.T) {
-	e := newLine(t).drain()
+	e := linetest.New(t).Drain()
 	site := &Fake{Answer: goodArmor}
 	start(t, testConfig(e), site, newBoard(t).lock(), nil)
 	random := rand.New(rand.NewPCG(1, 2))
@@ -298,19 +299,14 @@ func TestGarbage(t *testing.T) {
 	}
 	for len(noise) > 0 {
 		n := min(512, len(noise))
-		e.send(string(noise[:n]))
+		e.Send(string(noise[:n]))
 		noise = noise[n:]
 	}
 	until(t, "a prompt after the noise", func() bool {
-		e.send("\x15\r\x15login\r")
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		text := e.text.String()
-		return strings.HasSuffix(strings.TrimSpace(text), "gives up.")
+		e.Send("\x15\r\x15login\r")
+		return strings.HasSuffix(strings.TrimSpace(e.Text()), "gives up.")
 	})
-	e.mu.Lock()
-	e.read = e.text.Len()
-	e.mu.Unlock()
-	e.send(strings.ReplaceAll(goodArmor, "\n", "\r"))
-	e.expect("nightjar ann> ")
+	e.Skip()
+	e.Send(strings.ReplaceAll(goodArmor, "\n", "\r"))
+	e.Expect("nightjar ann> ")
 }

@@ -5,6 +5,7 @@ package console
 import (
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 )
@@ -13,18 +14,33 @@ import (
 type board struct {
 	path string
 	boot string
-	run  time.Duration
+
+	mu  sync.Mutex
+	run time.Duration
 }
 
 func newBoard(t testing.TB) *board {
 	return &board{path: filepath.Join(t.TempDir(), "console"), boot: "first", run: time.Hour}
 }
 
-func (b *board) lock() *Lock { return OpenLock(b.path, b.boot, func() time.Duration { return b.run }) }
+func (b *board) lock() *Lock { return OpenLock(b.path, b.boot, b.uptime) }
+
+func (b *board) uptime() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.run
+}
+
+func (b *board) wait(d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.run += d
+}
 
 // restart is a cut of the supply: the board begins to count from zero.
 func (b *board) restart() *Lock {
-	b.boot, b.run = b.boot+"'", 20*time.Second
+	b.boot += "'"
+	b.wait(20*time.Second - b.uptime())
 	return b.lock()
 }
 
@@ -46,12 +62,12 @@ func TestLockAfterFiveFailures(t *testing.T) {
 	}
 	fail(t, l, 1)
 	for _, step := range []struct{ wait, left time.Duration }{{0, LockedFor}, {9 * time.Minute, time.Minute}, {59 * time.Second, time.Second}} {
-		b.run += step.wait
+		b.wait(step.wait)
 		if left := l.Left(); left != step.left || l.Attempt() {
 			t.Errorf("%v left, want %v, or an attempt is judged", left, step.left)
 		}
 	}
-	b.run += time.Second
+	b.wait(time.Second)
 	if l.Left() != 0 || l.Failures() != 0 || !l.Attempt() {
 		t.Error("locked for longer than it should be")
 	}
@@ -77,18 +93,18 @@ func TestPassedForgets(t *testing.T) {
 func TestLockSurvives(t *testing.T) {
 	b := newBoard(t)
 	fail(t, b.lock(), MaxFailures)
-	b.run += 4 * time.Minute
+	b.wait(4 * time.Minute)
 	if left := b.lock().Left(); left != 6*time.Minute {
 		t.Errorf("the agent's restart: %v left, want 6m", left)
 	}
 	if left := b.restart().Left(); left != LockedFor {
 		t.Errorf("the board's restart: %v left, want all of it", left)
 	}
-	b.run += 9 * time.Minute
+	b.wait(9 * time.Minute)
 	if left := b.restart().Left(); left != LockedFor {
 		t.Errorf("the board's next restart: %v left, want all of it", left)
 	}
-	b.run += LockedFor
+	b.wait(LockedFor)
 	if l := b.lock(); l.Left() != 0 || b.restart().Left() != 0 {
 		t.Error("locked for ever")
 	}

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
+	"sync"
 )
 
 // A Visitor is who uses the console. The zero Visitor is nobody in particular, before a login.
@@ -59,7 +61,16 @@ type Fake struct {
 	Answer  string
 	Button  error
 	Command func(ctx context.Context, v Visitor, stdout io.Writer, words []string)
-	Told    []string
+
+	mu   sync.Mutex
+	told []string
+}
+
+// Told is what happened, as "what name".
+func (f *Fake) Told() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.told)
 }
 
 var _ Site = (*Fake)(nil)
@@ -95,5 +106,7 @@ func (f *Fake) Complete(Visitor, []string) []string { return []string{"status", 
 
 // Happened implements [Site].
 func (f *Fake) Happened(what Happening, v Visitor, detail string) {
-	f.Told = append(f.Told, string(what)+" "+v.Name)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.told = append(f.told, string(what)+" "+v.Name)
 }

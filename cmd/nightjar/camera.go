@@ -45,6 +45,7 @@ type camera struct {
 	frames  atomic.Int64 // that came
 	dropped atomic.Int64 // that the source lost
 	view    atomic.Pointer[view]
+	taps    atomic.Pointer[func(*capture.Frame)] // looks at frames; see tap
 }
 
 // view is what others may know of the source that was opened last.
@@ -116,6 +117,9 @@ func (c *camera) step(frame *capture.Frame) {
 	c.seq, c.pts, c.wall = frame.Seq+1, frame.PTS, frame.Wall
 	c.frames.Add(1)
 	c.recorder.Push(frame, result)
+	if look := c.taps.Load(); look != nil {
+		(*look)(frame)
+	}
 	frame.Release()
 	select {
 	case f := <-c.asks:

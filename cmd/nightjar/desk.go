@@ -17,8 +17,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/nightjar-cam/nightjar/board/clock"
 	"github.com/nightjar-cam/nightjar/board/console"
 	"github.com/nightjar-cam/nightjar/cmd/internal/cli"
@@ -88,15 +86,6 @@ func newDesk(cfg config.Config, file string, log *slog.Logger, ring *logRing) (*
 	return d, nil
 }
 
-// uptime is how long the board has run; it counts while the board sleeps, and nobody can set it.
-func uptime() time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
-		return 0 // no kernel refuses it; the lock would never end, which is the safe side
-	}
-	return time.Duration(t.Nano())
-}
-
 // open serves the port beside the tasks until the func it returns is called.
 func (d *desk) open(ctx context.Context) (stop func()) {
 	if d == nil {
@@ -133,8 +122,8 @@ func (d *desk) end(why error) {
 	}
 }
 
-// ended returns why a visitor ended the tasks, nil if none did, and forgets it.
-func (d *desk) ended() error {
+// over returns why a visitor ended the tasks, nil if none did, and forgets it.
+func (d *desk) over() error {
 	if d == nil {
 		return nil
 	}

@@ -173,7 +173,7 @@ func TestResetByCommand(t *testing.T) {
 	// The power fails before the tasks end; the agent is started, and is told to stop at once.
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	if err := serve(ctx, cfg, false, slog.New(slog.DiscardHandler)); err != nil {
+	if err := serve(ctx, cfg, nil, false, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	if resetting(state) || !unclaimed(t, h) {
@@ -182,7 +182,7 @@ func TestResetByCommand(t *testing.T) {
 	if _, err := os.Stat(keysDir(state)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("keys are left: %v", err)
 	}
-	if err := serve(t.Context(), cfg, false, slog.New(slog.DiscardHandler)); !errors.Is(err, keys.ErrNotEnrolled) {
+	if err := serve(t.Context(), cfg, nil, false, slog.New(slog.DiscardHandler)); !errors.Is(err, keys.ErrNotEnrolled) {
 		t.Errorf("started after it: %v", err)
 	}
 }

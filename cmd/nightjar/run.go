@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -59,7 +60,17 @@ SIGTERM: the clip that is being recorded is closed and kept.`,
 			if err != nil {
 				return err
 			}
-			return serve(ctx, cfg, drain, cli.Log(env.Stderr, cfg.Log))
+			ring := newLogRing()
+			log := ring.with(cli.Log(env.Stderr, cfg.Log))
+			if drain { // nobody comes to a recording
+				return serve(ctx, cfg, nil, drain, log)
+			}
+			d, err := newDesk(cfg, file, log, ring)
+			if err != nil {
+				return err
+			}
+			defer d.open(ctx)()
+			return serve(ctx, cfg, d, drain, log)
 		},
 	}
 }
@@ -69,7 +80,7 @@ SIGTERM: the clip that is being recorded is closed and kept.`,
 const gcPercent = 25
 
 // serve runs the agent, and runs it anew with each configuration that is set from afar.
-func serve(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger) error {
+func serve(ctx context.Context, cfg config.Config, d *desk, drain bool, log *slog.Logger) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -78,14 +89,25 @@ func serve(ctx context.Context, cfg config.Config, drain bool, log *slog.Logger)
 		if resetting(cfg.State) {
 			return completeReset(ctx, cfg.State, log)
 		}
-		if err := run(ctx, r, lives, drain, log); !r.again(err) && !resetting(cfg.State) {
+		err := run(ctx, r, lives, d, drain, log)
+		if d != nil && errors.Is(err, keys.ErrNotEnrolled) {
+			err = d.untilEnrolled(ctx)
+		}
+		switch why := d.over(); {
+		case errors.Is(why, errAnew):
+			continue
+		case errors.Is(why, errRebootAsked):
+			lives.end(endReboot, why.Error(), time.Now())
+			return lives.over(fmt.Errorf("%w: %w", errReboot, why))
+		}
+		if !r.again(err) && !resetting(cfg.State) {
 			return lives.over(err)
 		}
 	}
 }
 
 // run builds the tasks and serves them.
-func run(ctx context.Context, r *remote, lives *lives, drain bool, log *slog.Logger) error {
+func run(ctx context.Context, r *remote, lives *lives, d *desk, drain bool, log *slog.Logger) error {
 	cfg := r.config()
 	s, credential, err := newSink(cfg, log)
 	if err != nil {
@@ -110,8 +132,9 @@ func run(ctx context.Context, r *remote, lives *lives, drain bool, log *slog.Log
 		Newest: cfg.Upload.Order == policy.Newest, Rate: cfg.Upload.BytesPerSecond(), Idle: s.upload.idle, Floor: s.floor.At,
 		Welcome: func(hub time.Time) { timekeeper.welcome(hub); trial.reached() }, Command: func(jws []byte) { commands.take(jws) },
 	}, credential, s.spool, log)
+	does := actions(cfg, s, eye, session, trial.stage, reset.begin)
 	commands = newCommander(command.OpenGate(commandsFile(cfg.State), s.device, signers(s.keys, renewal.Credential, log), s.known),
-		actions(cfg, s, eye, session, trial.stage, reset.begin), session.Answer, log)
+		does, session.Answer, log)
 
 	s.buffer.Until(eye.camera.Done())
 	tasks := []task.Task{
@@ -127,6 +150,10 @@ func run(ctx context.Context, r *remote, lives *lives, drain bool, log *slog.Log
 	}
 	if drain {
 		tasks = append(tasks, newDrain(eye, s, session))
+	}
+	if d != nil {
+		tasks = append(tasks, d.bell(true))
+		defer d.attach(&agent{s, eye.camera, does, cfg})()
 	}
 	err = task.Serve(ctx, log, tasks...)
 	eye.busy.last()
