@@ -62,6 +62,9 @@ func (s *Session) due(e spool.Entry) (ok bool, again time.Duration) {
 	if s.paused {
 		return false, 0
 	}
+	if s.covered(e) {
+		return false, poll
+	}
 	switch s.wants(e) {
 	case policy.Now:
 		return true, 0
@@ -69,6 +72,11 @@ func (s *Session) due(e spool.Entry) (ok bool, again time.Duration) {
 		return s.cfg.Idle == nil || s.cfg.Idle(time.Now()), poll
 	}
 	return false, 0
+}
+
+// covered tells whether nothing of an entry may be sent now, since it shows a picture.
+func (s *Session) covered(e spool.Entry) bool {
+	return s.cfg.Hold != nil && len(e.Parts) > 0 && !e.Evicted && s.cfg.Hold()
 }
 
 // isNew tells whether the hub does not have record and details of an entry, or could have it all: it has no clip any more.
@@ -84,6 +92,10 @@ func (s *Session) next(now time.Time) (e spool.Entry, j job, pause time.Duration
 		s.seen = x.Seq
 		if left := s.held[x.Seq].until.Sub(now); left > 0 {
 			pause = min(pause, left)
+			continue
+		}
+		if s.covered(x) {
+			pause = min(pause, poll)
 			continue
 		}
 		if s.isNew(x) {

@@ -42,6 +42,9 @@ type Config struct {
 	// Idle tells whether a clip may go that waits until the camera is idle. It is asked often, and must not call the
 	// session; nil says yes.
 	Idle func(now time.Time) bool
+	// Hold tells whether nothing that shows a picture may be sent now: no clip, no details, and no record of a clip. As for Idle; nil
+	// says no.
+	Hold func() bool
 }
 
 // Status is what a session is doing, for people to see.

@@ -199,6 +199,8 @@ func (s *Session) sendPart(ctx context.Context, l *link, e spool.Entry, kind wir
 			if err := s.mayGoOn(ctx, l, e); err != nil {
 				return reply{}, err
 			}
+		} else if s.covered(e) {
+			return reply{}, errYield
 		}
 		n, err := f.ReadAt(data[:l.flow.chunk()], from)
 		if n > 0 {

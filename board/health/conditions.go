@@ -23,6 +23,9 @@ const (
 	ClockUnset      Code = "clock-unset"
 	MemoryHigh      Code = "memory-high"
 	NoWatchdog      Code = "no-watchdog"
+	HousingOpen     Code = "housing-open"
+	WireAbsent      Code = "wire-absent"
+	PrivacyUnsaved  Code = "privacy-unsaved"
 )
 
 // Condition is something that can be wrong.
@@ -65,6 +68,12 @@ var table = []Condition{
 		"report it with `nightjar bugreport`, please"},
 	{NoWatchdog, Warning, "the hardware watchdog is not fed",
 		"a board that freezes stays frozen: the detail says why; set watchdog.device to what the board has, or to \"\" for none"},
+	{HousingOpen, Critical, "the housing is open",
+		"look at the camera: its tamper switch says that somebody opened it"},
+	{WireAbsent, Warning, "something that is wired to the board cannot be used",
+		"the detail says what and why; `nightjar gpio` shows the board's lines"},
+	{PrivacyUnsaved, Warning, "privacy mode would be forgotten at a restart",
+		"see that the card can be written; then `nightjar privacy on` or `off`"},
 }
 
 // Conditions returns the table. The caller owns it.

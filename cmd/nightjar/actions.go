@@ -16,7 +16,7 @@ import (
 )
 
 // actions are what this agent does when it is told to.
-func actions(cfg config.Config, s *sink, e *eye, session *uplink.Session, stage func([]byte) error, reset func() error) map[string]action {
+func actions(cfg config.Config, s *sink, e *eye, session *uplink.Session, curtain *curtain, stage func([]byte) error, reset func() error) map[string]action {
 	return map[string]action{
 		command.Status: plain(func(context.Context) (any, error) { return statusOf(s, session), nil }),
 		command.ConfigShow: plain(func(context.Context) (any, error) {
@@ -32,10 +32,12 @@ func actions(cfg config.Config, s *sink, e *eye, session *uplink.Session, stage 
 			}
 			return nil, stage([]byte(a.YAML))
 		},
-		command.Reset:  plain(func(context.Context) (any, error) { return nil, reset() }),
-		command.Pause:  plain(func(context.Context) (any, error) { session.Pause(true); return nil, nil }),
-		command.Resume: plain(func(context.Context) (any, error) { session.Pause(false); return nil, nil }),
-		command.Retry:  plain(func(context.Context) (any, error) { session.Retry(); return nil, nil }),
+		command.Privacy:     curtain.set,
+		command.PrivacyShow: plain(func(context.Context) (any, error) { return curtain.status(), nil }),
+		command.Reset:       plain(func(context.Context) (any, error) { return nil, reset() }),
+		command.Pause:       plain(func(context.Context) (any, error) { session.Pause(true); return nil, nil }),
+		command.Resume:      plain(func(context.Context) (any, error) { session.Pause(false); return nil, nil }),
+		command.Retry:       plain(func(context.Context) (any, error) { session.Retry(); return nil, nil }),
 		command.Request: func(_ context.Context, args json.RawMessage) (any, error) {
 			var a struct {
 				Clip string `json:"clip"`

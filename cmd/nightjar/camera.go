@@ -108,6 +108,9 @@ func (c *camera) stall() error {
 func (c *camera) step(frame *capture.Frame) {
 	c.detector.Hint(motion.Hint{Exposure: frame.Light.Exposure})
 	result := c.detector.Process(motion.Plane(frame.Luma()), frame.PTS)
+	if c.super.mayMove != nil && !c.super.mayMove() {
+		result.Motion = false
+	}
 	if result.Tamper != c.tamper {
 		c.report(result.Tamper, frame.PTS)
 	}

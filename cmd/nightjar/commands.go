@@ -17,6 +17,18 @@ import (
 // An action does what a command says and returns what it answers, nil for nothing but that it is done.
 type action func(ctx context.Context, args json.RawMessage) (any, error)
 
+type giverKey struct{}
+
+// givenBy says in a context who gives a command; giver returns that.
+func givenBy(ctx context.Context, role command.Role) context.Context {
+	return context.WithValue(ctx, giverKey{}, role)
+}
+
+func giver(ctx context.Context) command.Role {
+	role, _ := ctx.Value(giverKey{}).(command.Role)
+	return role
+}
+
 // A commander is the task that obeys commands, one after the other.
 type commander struct {
 	gate    *command.Gate
@@ -76,7 +88,7 @@ func (c *commander) obey(ctx context.Context, jws []byte) {
 		}
 		r = wire.Result{Signer: string(role), Seq: cmd.Seq, OK: err == nil}
 		if err == nil {
-			r, err = c.do(ctx, cmd, r)
+			r, err = c.do(givenBy(ctx, role), cmd, r)
 		}
 		if err != nil {
 			r.OK, r.Data, r.Message = false, nil, err.Error()

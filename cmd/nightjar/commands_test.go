@@ -21,7 +21,7 @@ import (
 
 // Every command of the table is built in, or says that it is not.
 func TestEveryCommandHasAnAction(t *testing.T) {
-	built := actions(config.Default(), nil, nil, nil, nil, nil)
+	built := actions(config.Default(), nil, nil, nil, &curtain{}, nil, nil)
 	for _, name := range command.Names() {
 		if built[name] == nil {
 			t.Errorf("%s has no action", name)

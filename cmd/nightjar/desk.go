@@ -40,7 +40,7 @@ type desk struct {
 	floor   *clock.Floor
 	log     *slog.Logger
 	ring    *logRing
-	press   func(context.Context) error // waits for the camera's button; nil: there is none
+	press   atomic.Pointer[func(context.Context) error] // waits for the camera's button; nil: there is none
 	console *console.Console
 
 	agent atomic.Pointer[agent]
@@ -101,6 +101,9 @@ func (d *desk) open(ctx context.Context) (stop func()) {
 	}()
 	return func() { cancel(); <-done }
 }
+
+// button says how to wait for the camera's button.
+func (d *desk) button(press func(context.Context) error) { d.press.Store(&press) }
 
 // attach gives the console the running tasks, until the func it returns is called.
 func (d *desk) attach(a *agent) (detach func()) {
@@ -250,10 +253,11 @@ func (d *desk) owners() []ed25519.PublicKey {
 
 // Present implements [console.Site].
 func (d *desk) Present(ctx context.Context) error {
-	if d.press == nil {
+	press := d.press.Load()
+	if press == nil {
 		return console.ErrNoButton
 	}
-	return d.press(ctx)
+	return (*press)(ctx)
 }
 
 // Happened implements [console.Site]: logins and locks are signed events, once there is a chain to sign them in.
@@ -326,7 +330,7 @@ var openSet = map[string]bool{command.Status: true, command.Net: true, command.W
 // rights names the row of the table of commands that each command of the console needs.
 var rights = map[string]string{
 	"status": command.Status, "net": command.Net, "wifi": command.Wifi, "enroll": command.Enroll, "doctor": command.Doctor,
-	"logs": command.Logs, "focus": command.Focus, "zones": command.Zones, "config": command.ConfigShow, "hub": command.HubSet,
+	"logs": command.Logs, "privacy": command.AtPrivacy, "focus": command.Focus, "zones": command.Zones, "config": command.ConfigShow, "hub": command.HubSet,
 	"ota": command.Status, "version": command.Status, "reboot": command.Reboot, "factory-reset": command.Reset,
 }
 

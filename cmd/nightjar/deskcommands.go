@@ -30,7 +30,7 @@ func (d *desk) table(commands []cli.Command) cli.Command {
 func (d *desk) commands(v console.Visitor, name string) []cli.Command {
 	all := []cli.Command{
 		statusCommand(), netCommand(), wifiCommand(), enrollCommand(), doctorCommand(), d.logsCommand(), d.focusCommand(), d.zonesCommand(),
-		otaCommand(), configCommand(), hubCommand(), d.rebootCommand(v), d.resetCommand(name), cli.VersionCommand("nightjar"),
+		privacyCommand(), otaCommand(), configCommand(), hubCommand(), d.rebootCommand(v), d.resetCommand(name), cli.VersionCommand("nightjar"),
 	}
 	for i := range all {
 		all[i] = d.bound(all[i])

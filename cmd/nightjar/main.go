@@ -25,7 +25,7 @@ func program() cli.Command {
 		Usage: "nightjar COMMAND",
 		Short: "Agent of a private security camera",
 		Sub: []cli.Command{
-			runCommand(), enrollCommand(), renewCommand(), recipientsCommand(), ownerCommand(), hubCommand(), cameraCommand(), motionCommand(), configCommand(), statusCommand(), netCommand(), wifiCommand(), doctorCommand(),
+			runCommand(), enrollCommand(), renewCommand(), recipientsCommand(), ownerCommand(), hubCommand(), cameraCommand(), motionCommand(), configCommand(), statusCommand(), privacyCommand(), netCommand(), wifiCommand(), gpioCommand(), doctorCommand(),
 			bugreportCommand(), resetCommand(), cli.VersionCommand("nightjar"),
 		},
 	}

@@ -188,6 +188,8 @@ func (e *eraser) run() error {
 		func() error { return e.remove(busyFile(e.state)) },
 		func() error { return e.remove(busyMark(e.state)) },
 		func() error { return e.remove(livesFile(e.state)) },
+		func() error { return e.remove(privacyFile(e.state)) },
+		func() error { return e.remove(privacyWishFile(e.state)) },
 		func() error { return e.remove(resetMark(e.state)) },
 	} {
 		if err := step(); err != nil {

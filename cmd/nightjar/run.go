@@ -18,6 +18,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/nightjar-cam/nightjar/board/clock"
+	"github.com/nightjar-cam/nightjar/board/gpio"
 	"github.com/nightjar-cam/nightjar/board/health"
 	"github.com/nightjar-cam/nightjar/board/route"
 	"github.com/nightjar-cam/nightjar/capture"
@@ -115,7 +116,10 @@ func run(ctx context.Context, r *remote, lives *lives, d *desk, drain bool, log 
 	}
 	defer s.spool.Close()
 	troubles := health.New(log, func() time.Time { return s.clock.Now().Time })
-	eye := newEye(cfg, s, surroundings{clock: s.clock, teller: s, ladder: lives}, troubles, log)
+	curtain := openCurtain(cfg.Privacy, cfg.State, s.clock, s.event, troubles, log)
+	trial, reset := newTrial(r), newResetter(cfg.State)
+	wires := newWires(cfg.Wires, gpio.Find(), curtain.mode, s.event, reset.begin, troubles, log)
+	eye := newEye(cfg, s, surroundings{clock: s.clock, teller: s, ladder: lives, shutter: curtain.mode, mayMove: wires.mayMove}, troubles, log)
 	defer capture.Unregister(cameraLabel)
 	var session *uplink.Session
 	renewal, err := newRenewal(cfg, func() error { return session.Status().Err }, log)
@@ -123,24 +127,23 @@ func run(ctx context.Context, r *remote, lives *lives, d *desk, drain bool, log 
 		return err
 	}
 	var commands *commander
-	trial, reset := newTrial(r), newResetter(cfg.State)
 	timekeeper := newTimekeeper(s.floor, s.told, renewal.Credential, log)
 	timekeeper.stepped = func(by time.Duration) { s.event(record.ClockStep, record.Hub, by.String()) }
 	trial.kept = func() { s.event(record.ConfigChanged, record.Hub, "") }
 	session = uplink.New(uplink.Config{
 		Release: cli.Release(), Boot: s.boot, Body: partBody, Details: partDetails, Credential: renewal.Credential,
-		Newest: cfg.Upload.Order == policy.Newest, Rate: cfg.Upload.BytesPerSecond(), Idle: s.upload.idle, Floor: s.floor.At,
+		Newest: cfg.Upload.Order == policy.Newest, Rate: cfg.Upload.BytesPerSecond(), Idle: s.upload.idle, Hold: curtain.mode.Holds, Floor: s.floor.At,
 		Welcome: func(hub time.Time) { timekeeper.welcome(hub); trial.reached() }, Command: func(jws []byte) { commands.take(jws) },
 	}, credential, s.spool, log)
-	does := actions(cfg, s, eye, session, trial.stage, reset.begin)
+	does := actions(cfg, s, eye, session, curtain, trial.stage, reset.begin)
 	commands = newCommander(command.OpenGate(commandsFile(cfg.State), s.device, signers(s.keys, renewal.Credential, log), s.known),
 		does, session.Answer, log)
 
 	s.buffer.Until(eye.camera.Done())
 	tasks := []task.Task{
-		task.Signals(log), eye.camera, eye.busy, s.buffer, s.journal, session, renewal, timekeeper, commands, trial, reset,
+		task.Signals(log), eye.camera, eye.busy, s.buffer, s.journal, curtain, wires, session, renewal, timekeeper, commands, trial, reset,
 		newCredentialWatch(s.keys, credential, session.Reconnect, log),
-		newVitals(cfg, troubles, eye, s, session, renewal.Credential, log),
+		newVitals(cfg, troubles, eye, s, session, curtain, wires, renewal.Credential, log),
 	}
 	began := func(reset string) { lives.announce(s, reset) }
 	if cfg.Watchdog.Device == "" {
@@ -153,6 +156,9 @@ func run(ctx context.Context, r *remote, lives *lives, d *desk, drain bool, log 
 	}
 	if d != nil {
 		tasks = append(tasks, d.bell(true))
+		if cfg.Wires.Button.Is() {
+			d.button(wires.pressed)
+		}
 		defer d.attach(&agent{s, eye.camera, does, cfg})()
 	}
 	err = task.Serve(ctx, log, tasks...)

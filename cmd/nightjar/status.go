@@ -11,8 +11,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -31,20 +33,22 @@ const (
 
 // status is what a running agent says of itself.
 type status struct {
-	Version  int              `json:"v"`
-	Release  string           `json:"release"`
-	PID      int              `json:"pid"`
-	Started  time.Time        `json:"started"`
-	Updated  time.Time        `json:"updated"`
-	Clock    string           `json:"clock"` // quality of these times
-	Device   string           `json:"device"`
-	Boot     string           `json:"boot"`
-	Camera   cameraStatus     `json:"camera"`
-	Hub      hubStatus        `json:"hub"`
-	Spool    spoolStatus      `json:"spool"`
-	Memory   int64            `json:"memory_bytes"` // resident
-	Troubles []health.Trouble `json:"troubles"`
-	Events   []health.Event   `json:"events"`
+	Version  int               `json:"v"`
+	Release  string            `json:"release"`
+	PID      int               `json:"pid"`
+	Started  time.Time         `json:"started"`
+	Updated  time.Time         `json:"updated"`
+	Clock    string            `json:"clock"` // quality of these times
+	Device   string            `json:"device"`
+	Boot     string            `json:"boot"`
+	Camera   cameraStatus      `json:"camera"`
+	Hub      hubStatus         `json:"hub"`
+	Spool    spoolStatus       `json:"spool"`
+	Privacy  privacyStatus     `json:"privacy"`
+	Wires    map[string]string `json:"wires,omitempty"` // on, off, or why it is absent
+	Memory   int64             `json:"memory_bytes"`    // resident
+	Troubles []health.Trouble  `json:"troubles"`
+	Events   []health.Event    `json:"events"`
 }
 
 type cameraStatus struct {
@@ -186,6 +190,10 @@ func (s status) print(w io.Writer) error {
 	fmt.Fprintf(t, "spool\t%d entries, %s of %s; %s free on disk\n",
 		s.Spool.Entries, mib(s.Spool.Bytes), mib(s.Spool.MaxBytes), mib(s.Spool.Free))
 	fmt.Fprintf(t, "upload\t%s\n", s.Spool.waits())
+	fmt.Fprintf(t, "privacy\t%s\n", s.Privacy)
+	for _, name := range slices.Sorted(maps.Keys(s.Wires)) {
+		fmt.Fprintf(t, "%s\t%s\n", name, s.Wires[name])
+	}
 	fmt.Fprintf(t, "clock\t%s, %s\n", s.Updated.Format(time.DateTime+"Z"), s.Clock)
 	fmt.Fprintf(t, "memory\t%s\n", mib(s.Memory))
 	if err := t.Flush(); err != nil {

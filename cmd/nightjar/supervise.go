@@ -41,7 +41,8 @@ type surroundings struct {
 	clock   clock.Clock
 	teller  teller
 	ladder  ladder
-	shutter shutter // nil for one that is always open
+	shutter shutter     // nil for one that is always open
+	mayMove func() bool // whether what moves counts; nil: always
 }
 
 // darkness is a time without picture.

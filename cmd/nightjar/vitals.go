@@ -40,6 +40,8 @@ type vitals struct {
 	buffer     interface{ Status() spool.BufferStatus }
 	credential func() keys.Credential // it is renewed, and the hub may move
 	clock      clock.Clock
+	curtain    *curtain
+	wires      *wires
 	log        *slog.Logger
 	ready      chan struct{}
 
@@ -54,9 +56,9 @@ type sample struct {
 	frames, dropped int64
 }
 
-func newVitals(cfg config.Config, r *health.Record, e *eye, s *sink, session *uplink.Session, credential func() keys.Credential, log *slog.Logger) *vitals {
+func newVitals(cfg config.Config, r *health.Record, e *eye, s *sink, session *uplink.Session, curtain *curtain, wires *wires, credential func() keys.Credential, log *slog.Logger) *vitals {
 	v := &vitals{
-		cfg: cfg, record: r, camera: e.camera, session: session, spool: s.spool, buffer: s.buffer, credential: credential, clock: s.clock, log: log,
+		cfg: cfg, record: r, camera: e.camera, session: session, spool: s.spool, buffer: s.buffer, credential: credential, clock: s.clock, curtain: curtain, wires: wires, log: log,
 		ready: make(chan struct{}),
 	}
 	cred := credential()
@@ -104,6 +106,7 @@ func (v *vitals) look(now time.Time) {
 	v.lookAtHub(wall)
 	v.lookAtDisk()
 
+	s.Privacy, s.Wires = v.curtain.status(), v.wires.status()
 	s.Memory = memoryUsed()
 	var err error
 	if most := v.cfg.Clip.RingBytes + 64<<20; s.Memory > most {

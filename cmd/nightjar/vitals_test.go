@@ -18,6 +18,7 @@ import (
 
 	"github.com/nightjar-cam/nightjar/board/clock"
 	"github.com/nightjar-cam/nightjar/board/health"
+	"github.com/nightjar-cam/nightjar/board/privacy"
 	"github.com/nightjar-cam/nightjar/capture"
 	"github.com/nightjar-cam/nightjar/capture/synthetic"
 	"github.com/nightjar-cam/nightjar/cmd/internal/config"
@@ -52,6 +53,7 @@ func newTestVitals(t *testing.T) (*vitals, *fakeSession, *clock.Fake) {
 	return &vitals{
 		cfg: cfg, record: c.health, camera: c, session: session, spool: s.spool, buffer: s.buffer, clock: wall,
 		log: slog.New(slog.DiscardHandler), ready: make(chan struct{}), status: status{Version: statusVersion, PID: os.Getpid()},
+		curtain: openCurtain(privacy.DefaultConfig(), cfg.State, wall, func(string, string, string) {}, c.health, slog.New(slog.DiscardHandler)), wires: &wires{},
 		credential: func() keys.Credential {
 			return keys.Credential{Device: "porch", TLS: tls.Certificate{Leaf: &x509.Certificate{NotAfter: noon.Add(60 * 24 * time.Hour)}}}
 		},

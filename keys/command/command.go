@@ -57,6 +57,8 @@ const (
 	HubSet      = "hub.set"           // goes to another address of the hub: {"hub": "host:port"}
 	MotionBusy  = "motion.busy"       // answers with where it is busy by habit
 	MotionReset = "motion.reset-busy" // forgets it
+	Privacy     = "privacy.set"       // closes the sensor, or takes that back: {"on": bool}
+	PrivacyShow = "privacy.show"      // answers with whether it is closed, and by whom
 	Reset       = "factory-reset"     // destroys keys, clips and settings: this is no camera of anybody's then
 
 	// What can be asked for at the board only.
@@ -68,6 +70,8 @@ const (
 	Zones  = "zones"  // shows the parts of the picture that count
 	Enroll = "enroll" // takes a token of the hub
 	Reboot = "reboot" // starts the board anew
+
+	AtPrivacy = "privacy" // closes the sensor for who is there, or takes that back
 )
 
 // table says who may give which command. What is not in it does not exist.
@@ -82,6 +86,8 @@ var table = map[string][]Role{
 	HubSet:      {Owner, Technician, Hub}, // the certificate authority stays the same, whoever asks
 	MotionBusy:  {Owner, Operator, Technician, Hub},
 	MotionReset: {Owner, Technician, Hub},
+	Privacy:     {Owner, Hub}, // a hub can take back its own word only
+	PrivacyShow: {Owner, Operator, Technician, Hub},
 	Reset:       {Owner, Technician}, // a hub that was taken over must not take the cameras along
 }
 
@@ -96,6 +102,8 @@ var atBoard = map[string][]Role{
 	Zones:  {Owner, Technician},
 	Enroll: {Owner, Technician},
 	Reboot: {Owner, Technician},
+
+	AtPrivacy: {Owner, Technician},
 }
 
 // Names returns the commands that can be signed, sorted.

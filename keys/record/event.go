@@ -44,6 +44,8 @@ const (
 	UpdateUndone   = "update-undone"
 	UnderVoltage   = "under-voltage"
 	ButtonHeld     = "button-held"
+	ButtonPressed  = "button-pressed"
+	PIR            = "pir"
 )
 
 // Who does what an event tells of.
@@ -75,6 +77,8 @@ var events = map[string]string{
 	UpdateUndone:   "an update was undone",
 	UnderVoltage:   "the supply's voltage is too low",
 	ButtonHeld:     "the button was held",
+	ButtonPressed:  "the button was pressed",
+	PIR:            "the sensor of warmth saw somebody",
 }
 
 // EventCodes returns the codes that this program makes, sorted.

@@ -22,6 +22,8 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/nightjar-cam/nightjar/board/console"
+	"github.com/nightjar-cam/nightjar/board/gpio"
+	"github.com/nightjar-cam/nightjar/board/privacy"
 	"github.com/nightjar-cam/nightjar/capture"
 	"github.com/nightjar-cam/nightjar/capture/clip"
 	"github.com/nightjar-cam/nightjar/capture/rpicam"
@@ -50,8 +52,51 @@ type Config struct {
 	Spool  Spool         `yaml:"spool"`
 	Upload policy.Config `yaml:"upload"`
 
+	Privacy  privacy.Config `yaml:"privacy"`
+	Wires    Wires          `yaml:"wires"`
 	Watchdog Watchdog       `yaml:"watchdog"`
 	Console  console.Config `yaml:"console"`
+}
+
+// Wires are the lines of the board that something is connected to.
+type Wires struct {
+	PIR     gpio.Wire     `yaml:"pir"`      // a sensor of warmth that moves
+	PIRUse  string        `yaml:"pir_use"`  // PIRNote or PIRRequire
+	PIRHold time.Duration `yaml:"pir_hold"` // how long it counts after it saw somebody
+	Button  gpio.Wire     `yaml:"button"`
+	Tamper  gpio.Wire     `yaml:"tamper"`  // a switch that is active while the housing is open
+	Privacy gpio.Wire     `yaml:"privacy"` // a switch that is active while the sensor has to be closed
+	LED     gpio.Wire     `yaml:"led"`
+	Shutter gpio.Wire     `yaml:"shutter"` // an output that is active while the sensor is closed
+}
+
+// Values of Wires.PIRUse.
+const (
+	PIRNote    = "note"    // an event, and nothing else
+	PIRRequire = "require" // only what moves while the sensor counts is motion
+)
+
+func (w Wires) validate() error {
+	used := map[string]string{}
+	for name, wire := range map[string]gpio.Wire{"pir": w.PIR, "button": w.Button, "tamper": w.Tamper, "privacy": w.Privacy, "led": w.LED, "shutter": w.Shutter} {
+		if err := wire.Validate(); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if other := used[wire.Line]; other != "" && wire.Is() {
+			return fmt.Errorf("%s and %s are the same line %s", min(name, other), max(name, other), wire.Line)
+		}
+		used[wire.Line] = name
+	}
+	if w.PIRUse != PIRNote && w.PIRUse != PIRRequire {
+		return fmt.Errorf("pir_use: %q: available are %s and %s", w.PIRUse, PIRNote, PIRRequire)
+	}
+	if w.PIRUse == PIRRequire && !w.PIR.Is() {
+		return errors.New("pir_use: require: there is no pir, so nothing would ever be motion")
+	}
+	if w.PIRHold < 0 || w.PIRHold > 10*time.Minute {
+		return fmt.Errorf("pir_hold: %v: must be 0s to 10m", w.PIRHold)
+	}
+	return nil
 }
 
 // The folders of an installed agent.
@@ -146,6 +191,8 @@ func Default() Config {
 		Spool:  Spool{MaxBytes: 2 << 30, MaxAge: 30 * 24 * time.Hour, MemoryBytes: 24 << 20},
 		Upload: policy.DefaultConfig(),
 
+		Privacy:  privacy.DefaultConfig(),
+		Wires:    Wires{PIRUse: PIRNote, PIRHold: 10 * time.Second},
 		Watchdog: Watchdog{Timeout: 15 * time.Second},
 		Console:  console.DefaultConfig(),
 	}
@@ -201,6 +248,12 @@ func (c Config) Validate() error {
 	}
 	if err := c.Spool.validate(); err != nil {
 		return fmt.Errorf("spool: %w", err)
+	}
+	if err := c.Privacy.Validate(); err != nil {
+		return fmt.Errorf("privacy: %w", err)
+	}
+	if err := c.Wires.validate(); err != nil {
+		return fmt.Errorf("wires: %w", err)
 	}
 	if err := c.Watchdog.validate(); err != nil {
 		return fmt.Errorf("watchdog: %w", err)

