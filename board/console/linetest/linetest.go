@@ -18,8 +18,9 @@ import (
 // A Line is the technician's end of a serial line. What comes is kept.
 type Line struct {
 	t    testing.TB
-	File *os.File // the far end
-	Path string   // of the near end, which is served
+	rw   io.ReadWriter // the far end
+	File *os.File      // likewise, of a pseudo-terminal
+	Path string        // of the near end, which is served
 
 	mu   sync.Mutex
 	text strings.Builder
@@ -35,7 +36,7 @@ func New(t testing.TB) *Line {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	e := &Line{t: t, File: f, came: make(chan struct{}, 1)}
+	e := &Line{t: t, rw: f, File: f, came: make(chan struct{}, 1)}
 	raw, err := f.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
@@ -53,12 +54,17 @@ func New(t testing.TB) *Line {
 	return e
 }
 
+// Over is a line that is something else, such as the serial port of an emulated board. What comes is read at once.
+func Over(t testing.TB, rw io.ReadWriter) *Line {
+	return (&Line{t: t, rw: rw, came: make(chan struct{}, 1)}).Drain()
+}
+
 // Drain begins to read what comes.
 func (e *Line) Drain() *Line {
 	go func() {
 		buf := make([]byte, 4096)
 		for {
-			n, err := e.File.Read(buf)
+			n, err := e.rw.Read(buf)
 			e.mu.Lock()
 			e.text.Write(buf[:n])
 			e.mu.Unlock()
@@ -81,7 +87,7 @@ func (e *Line) Drain() *Line {
 // Send types text.
 func (e *Line) Send(text string) {
 	e.t.Helper()
-	if _, err := io.WriteString(e.File, text); err != nil {
+	if _, err := io.WriteString(e.rw, text); err != nil {
 		e.t.Fatal(err)
 	}
 }
@@ -89,7 +95,7 @@ func (e *Line) Send(text string) {
 // Expect waits until text comes, and returns what came since the last Expect up to it.
 func (e *Line) Expect(text string) string {
 	e.t.Helper()
-	limit := time.After(30 * time.Second)
+	limit := time.After(time.Minute)
 	for {
 		all := e.Text()
 		if i := strings.Index(all[e.read:], text); i >= 0 {

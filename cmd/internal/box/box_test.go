@@ -53,12 +53,14 @@ func boot(t *testing.T, dir, rtc string) *box {
 		rtc = "utc"
 	}
 	os.Remove(socket)
+	os.Remove(filepath.Join(dir, "console"))
 	b := &box{t: t, dir: dir}
 	// TCG always: that /dev/kvm opens proves nothing on a machine of another architecture.
 	b.qemu = proctest.Start(t, filepath.Join(dir, "console.log"), "qemu-system-aarch64", "-accel", "tcg", "-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "512",
 		"-display", "none", "-kernel", filepath.Join(built, "vmlinuz"), "-initrd", filepath.Join(built, "initrd"),
 		"-append", "console=ttyAMA0 quiet panic=1", "-serial", "stdio", "-monitor", "none",
 		"-chardev", "socket,id=line,path="+socket+",server=on,wait=off", "-device", "pci-serial,chardev=line",
+		"-chardev", "socket,id=console,path="+filepath.Join(dir, "console")+",server=on,wait=off", "-device", "pci-serial,chardev=console",
 		"-device", "i6300esb", "-action", "watchdog=reset",
 		"-drive", "file="+disk+",if=none,format=raw,id=d0", "-device", "virtio-blk-pci,drive=d0",
 		"-netdev", "user,id=n0", "-object", "filter-dump,id=dump,netdev=n0,file="+filepath.Join(dir, "net.pcap"), "-device", "virtio-net-pci,netdev=n0,romfile=",

@@ -53,8 +53,8 @@ func newSite(t *testing.T) *site {
 	}
 }
 
-// enrol makes the board a camera of the hub's.
-func (s *site) enrol(b *box) {
+// recipient is the owner's.
+func (s *site) recipient() string {
 	s.t.Helper()
 	key, err := os.ReadFile(s.path("owner.key"))
 	if err != nil {
@@ -62,8 +62,14 @@ func (s *site) enrol(b *box) {
 	}
 	_, rest, _ := strings.Cut(string(key), "# public key: ")
 	recipient, _, _ := strings.Cut(rest, "\n")
+	return strings.TrimSpace(recipient)
+}
+
+// enrol makes the board a camera of the hub's.
+func (s *site) enrol(b *box) {
+	s.t.Helper()
 	token := strings.TrimSpace(s.host("nightjar-hub", "token", "--dir", s.path("hub"), "--device", "porch"))
-	b.run("/bin/nightjar", "enroll", "--state", "/state/nightjar", "--hub", "10.0.2.2:"+s.port, "--token", token, "--recipient", strings.TrimSpace(recipient))
+	b.run("/bin/nightjar", "enroll", "--state", "/state/nightjar", "--hub", "10.0.2.2:"+s.port, "--token", token, "--recipient", s.recipient())
 }
 
 // clips are the ids of what the hub has in whole.
@@ -100,6 +106,9 @@ type status struct {
 		Frames, Dropped int64
 	}
 	Hub      struct{ Connected bool }
+	Memory   int64 `json:"memory_bytes"`
+	Privacy  struct{ Closed bool }
+	Wires    map[string]string
 	Troubles []struct{ Code string }
 }
 
