@@ -272,7 +272,11 @@ func TestUnreadLine(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- c.Run(ctx) }()
 	e.Send("logs\r")
-	<-written
+	select {
+	case <-written:
+	case <-time.After(time.Minute):
+		t.Fatal("what is said waits for a line that nobody reads")
+	}
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
