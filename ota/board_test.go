@@ -8,9 +8,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"os"
 	"sync/atomic"
-	"testing"
 
 	"github.com/nightjar-cam/nightjar/ota/block"
 	"github.com/nightjar-cam/nightjar/ota/block/blocktest"
@@ -245,14 +243,4 @@ func (b *board) drive(u *Updater, want *memImage) error {
 		return err
 	}
 	return u.Begin(ctx)
-}
-
-// line prints a row of the table of `make ota-faults`.
-func line(t *testing.T, name, figure, goal string, ok bool) {
-	verdict := "ok"
-	if !ok || t.Failed() {
-		verdict = "short"
-		t.Errorf("%s: %s, to reach: %s", name, figure, goal)
-	}
-	fmt.Fprintf(os.Stdout, "fault: %s | %s | %s | %s\n", name, figure, goal, verdict)
 }

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 
 	"github.com/nightjar-cam/nightjar/ota/block/blocktest"
+	"github.com/nightjar-cam/nightjar/ota/internal/row"
 	"github.com/nightjar-cam/nightjar/ota/slot/slottest"
 	"github.com/nightjar-cam/nightjar/ota/state"
 )
@@ -144,9 +145,9 @@ func TestCuts(t *testing.T) {
 		}
 	})
 	all.report(t)
-	line(t, "updates cut at every sector, torn, reordered", all.figure(), fmt.Sprintf(">= %d states; no brick, only verified bytes, old or new, <= 3 boots, the next update succeeds", size(1000, 50_000, 1_000_000)),
+	row.Print(t, "updates cut at every sector, torn, reordered", all.figure(), fmt.Sprintf(">= %d states; no brick, only verified bytes, old or new, <= 3 boots, the next update succeeds", size(1000, 50_000, 1_000_000)),
 		all.states >= size(1000, 50_000, 1_000_000) && len(all.bricks)+len(all.unverified)+len(all.wrong) == 0 && all.old > 0 && all.new > 0 && all.boots <= 3)
-	line(t, "cut again while it recovers", fmt.Sprintf("%d pairs", all.pairs), fmt.Sprintf(">= %d pairs, no brick", size(100, 5000, 100_000)), all.pairs >= size(100, 5000, 100_000))
+	row.Print(t, "cut again while it recovers", fmt.Sprintf("%d pairs", all.pairs), fmt.Sprintf(">= %d pairs, no brick", size(100, 5000, 100_000)), all.pairs >= size(100, 5000, 100_000))
 }
 
 // TestFewCuts is a sample of TestCuts.
@@ -222,7 +223,7 @@ func TestFailingCard(t *testing.T) {
 		}
 	})
 	all.report(t)
-	line(t, "each write and each sync of an update fails", all.figure(), "no brick, only verified bytes, old or new, the next update succeeds", all.states > 100 && len(all.bricks)+len(all.unverified)+len(all.wrong) == 0)
+	row.Print(t, "each write and each sync of an update fails", all.figure(), "no brick, only verified bytes, old or new, the next update succeeds", all.states > 100 && len(all.bricks)+len(all.unverified)+len(all.wrong) == 0)
 }
 
 func failAll(t *testing.T, all *tally, k slottest.Kind, op string, forever bool) {
@@ -263,7 +264,7 @@ func TestFlips(t *testing.T) {
 	var all tally
 	synctest.Test(t, func(t *testing.T) { flipAll(t, &all, int64(size(37, 3, 1))) })
 	all.report(t)
-	line(t, "a bit of the card flips during an update", all.figure(), "no brick, only verified bytes, old or new, the next update succeeds", all.states > 100 && len(all.bricks)+len(all.unverified)+len(all.wrong) == 0)
+	row.Print(t, "a bit of the card flips during an update", all.figure(), "no brick, only verified bytes, old or new, the next update succeeds", all.states > 100 && len(all.bricks)+len(all.unverified)+len(all.wrong) == 0)
 }
 
 // TestFewFlips is a sample of TestFlips.
@@ -283,7 +284,7 @@ func flipAll(t *testing.T, all *tally, step int64) {
 			inactive := inactiveSlot(base.after(d.Clone()))
 			for off := int64(0); off < d.Size(); off += step {
 				if off < k.Size && k.Fragile != nil && k.Fragile(off) {
-					continue // one copy of the selector: said in docs/ota.md
+					continue // there is one copy of the selector
 				}
 				if off >= k.Size+state.Size && !inactive(off) {
 					continue // what runs: its own verity is for that

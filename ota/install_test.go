@@ -115,23 +115,7 @@ func TestInstallRefuses(t *testing.T) {
 
 // A slot that runs, or is on trial, is never written, whatever is asked for.
 func TestInstallInTrial(t *testing.T) {
-	b, u := started(t)
-	if err := u.Install(t.Context(), newerImage); err != nil {
-		t.Fatal(err)
-	}
-	if err := u.Begin(t.Context()); !errors.Is(err, errAgain) {
-		t.Fatal(err)
-	}
-	s, err := b.b.Start(func(slot.Slot) bool { return true })
-	if err != nil || s != slot.B {
-		t.Fatal(s, err)
-	}
-	if u, err = b.updater(s, newerImage); err != nil {
-		t.Fatal(err)
-	}
-	if do, err := u.Settle(t.Context()); do != state.Gate {
-		t.Fatalf("%s, %v", do, err)
-	}
+	_, u := inTrial(t, Check{"frames", func(context.Context) error { return nil }})
 	if err := u.Install(t.Context(), thirdImage); !errors.Is(err, ErrUnderWay) {
 		t.Errorf("installed over a trial: %v", err)
 	}

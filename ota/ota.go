@@ -5,8 +5,8 @@
 // [Updater.Settle], which says what comes next: [Updater.Trial] on a firmware that is new, [Updater.Install] for a release, and
 // [Updater.Begin] when the board may restart into it.
 //
-// Package state is what it remembers, slot what it asks the boot loader, bundle and trust are where a release comes from and why it is
-// believed. How the bytes travel is not its affair.
+// Package state is what it remembers, slot what it asks the boot loader. Where a release comes from, why it is believed and how its bytes
+// travel is not its affair: an [Image] is one whose signatures were verified.
 package ota
 
 import (

@@ -27,6 +27,9 @@ func (u *Updater) Begin(ctx context.Context) error {
 			r.Had = append(r.Had, c.Name)
 		}
 	}
+	if had := strings.Join(r.Had, ","); len(had) > state.MaxHad {
+		return fmt.Errorf("begin the trial: the names of the checks have %d bytes, at most %d: what is cut off could never pass", len(had), state.MaxHad)
+	}
 	// The intent before the flag: a flag without it would be taken back at the next start.
 	r.Phase, r.Tries, r.Starts = state.Armed, 1, 0
 	if err := u.save(r); err != nil {

@@ -150,6 +150,18 @@ func TestTrialOverRestartsOfTheAgent(t *testing.T) {
 	})
 }
 
+// Names that do not fit into the record are a mistake that is found before anything is armed.
+func TestTooManyNames(t *testing.T) {
+	_, u := started(t)
+	u.o.Checks = []Check{{strings.Repeat("x", state.MaxHad+1), func(context.Context) error { return nil }}}
+	if err := u.Install(t.Context(), newerImage); err != nil {
+		t.Fatal(err)
+	}
+	if err := u.Begin(t.Context()); err == nil || errors.Is(err, errAgain) || u.Status().Phase != state.Verified {
+		t.Errorf("%v, %s", err, u.Status().Phase)
+	}
+}
+
 func TestTrialAndBeginNeedTheirPhase(t *testing.T) {
 	_, u := started(t)
 	if u.Trial(t.Context()) == nil || u.Begin(t.Context()) == nil {

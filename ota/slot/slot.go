@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package slot is the two firmware slots of a board and what its boot loader does with them. A [Backend] speaks to one kind of boot
-// loader: package rpi to a Raspberry Pi's, uboot to U-Boot, sim to a simulated one. Package slottest is what all of them must do.
+// loader: package sim to a simulated one, the only one so far. Package slottest is what all of them must do.
 package slot
 
 import (
@@ -26,17 +26,6 @@ func (s Slot) Other() Slot { return s ^ 1 }
 // String returns "a" or "b".
 func (s Slot) String() string { return string(rune('a' + s&1)) }
 
-// Parse reads what String writes.
-func Parse(s string) (Slot, error) {
-	switch s {
-	case "a":
-		return A, nil
-	case "b":
-		return B, nil
-	}
-	return 0, fmt.Errorf("slot %.20q: want a or b", s)
-}
-
 // Flag is what a boot loader knows of the trial that it was asked for.
 type Flag uint8
 
@@ -55,7 +44,7 @@ func (f Flag) String() string { return [...]string{"none", "set", "spent"}[f%3] 
 
 // Caps are what a boot loader can do.
 type Caps struct {
-	Name     string // "raspberry-pi", "u-boot", "simulator"
+	Name     string // such as "simulator"
 	Volatile bool   // the flag is lost with the power
 	Fallback bool   // the other slot is started when the default one does not load
 }
@@ -66,8 +55,6 @@ var (
 	ErrInUse = errors.New("slot is in use")
 	// ErrState says that the boot loader's state cannot be read.
 	ErrState = errors.New("the boot loader's state cannot be read")
-	// ErrUnsupported says that the board has no two slots, or a boot loader that does not know a trial.
-	ErrUnsupported = errors.New("this board cannot be updated in two slots")
 )
 
 // Backend is a board's boot loader, as the running system sees it. What it changes is on the medium, and read back, when it returns

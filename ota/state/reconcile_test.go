@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/nightjar-cam/nightjar/ota/internal/row"
 	"github.com/nightjar-cam/nightjar/ota/slot"
 )
 
@@ -183,7 +184,7 @@ func TestReconcileEnds(t *testing.T) {
 	if restartsMax > MaxTries+MaxStarts+1 {
 		t.Errorf("up to %d restarts", restartsMax)
 	}
-	line(t, "reconcile: records and boot loaders", fmt.Sprintf("%d combinations, all end, at most %d restarts", cases, restartsMax), "every combination, no livelock, no brick", cases > 100_000)
+	row.Print(t, "reconcile: records and boot loaders", fmt.Sprintf("%d combinations, all end, at most %d restarts", cases, restartsMax), "every combination, no livelock, no brick", cases > 100_000)
 }
 
 // Words that an owner reads.

@@ -4,7 +4,9 @@ package state
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"reflect"
 	"strings"
 	"testing"
@@ -83,6 +85,11 @@ func resum(b []byte) []byte {
 	sum := Record{}.Encode() // for its length
 	copy(sum, b[:crcAt])
 	return sealed(sum)
+}
+
+func sealed(b []byte) []byte {
+	binary.LittleEndian.PutUint32(b[crcAt:], crc32.Checksum(b[:crcAt], castagnoli))
+	return b
 }
 
 func TestStoreSurvivesCuts(t *testing.T) {
