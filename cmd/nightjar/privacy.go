@@ -81,7 +81,7 @@ func (c *curtain) look() {
 	now := c.clock.Now()
 	c.mode.Tick(now.Time.Local(), now.Quality != clock.Unset)
 	if text, err := os.ReadFile(c.wish); err == nil {
-		err := c.mode.Set(privacy.Local, string(text) == wishOn)
+		err := c.mode.Set(privacy.Local, string(text) != wishOff) // only what says so opens
 		if err != nil && !errors.Is(err, privacy.ErrHeld) {
 			c.log.Error("privacy mode would be forgotten at a restart", "code", "privacy-unsaved", "err", err)
 		}
@@ -150,6 +150,10 @@ func privacyCommand() cli.Command {
 				path := privacyWishFile(cfg.State)
 				if err := durable.Replace(path, []byte(wish), (*os.File).Sync); err != nil {
 					return fmt.Errorf("ask for privacy mode: %w: run it as the agent's user, or as root", err)
+				}
+				// The agent may be another user. It is looked at four times a second, so a look in between is no loss.
+				if err := os.Chmod(path, 0o644); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					return fmt.Errorf("ask for privacy mode: %w", err)
 				}
 				before := time.Now().UTC()
 				if _, err := readStatus(cfg); err != nil {

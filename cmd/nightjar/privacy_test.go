@@ -82,6 +82,16 @@ func TestPrivacyWish(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.look()
+	if err := os.WriteFile(privacyWishFile(state), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c.look(); !c.mode.Closed() {
+		t.Error("a wish that says nothing opens the sensor")
+	}
+	if err := os.WriteFile(privacyWishFile(state), []byte(wishOff), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.look()
 	if c.mode.Closed() || c.status().String() != "off: the sensor is open" {
 		t.Errorf("%s", c.status())
 	}

@@ -235,7 +235,7 @@ func (w *wires) drive(ctx context.Context, name string, wire gpio.Wire, what fun
 	}
 }
 
-// shutter closes and opens with the sensor, and is closed at the end: an agent that does not run sees nothing.
+// shutter closes and opens with the sensor, and is closed at the end, for as long as the board leaves the line as it is.
 func (w *wires) shutter(ctx context.Context, set func(bool) error) error {
 	for {
 		changed := w.mode.Changed()

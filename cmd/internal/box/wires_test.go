@@ -172,6 +172,10 @@ func (b *box) staysPrivate(t *testing.T, s *site) {
 	b.wire(wired...) // all of them inactive
 	b.is("frames when the switch is open", func(st status) bool { return !st.Privacy.Closed && st.Camera.Frames > 0 })
 	s.happened(b, "privacy-off")
+	by := b.run("/bin/nightjar", "privacy", "on", "--config", "/state/nightjar.yml") + b.run("/bin/nightjar", "privacy", "off", "--config", "/state/nightjar.yml")
+	if by != "on: the sensor is closed, by local; nothing that shows a picture is sent\noff: the sensor is open\n" {
+		t.Errorf("nightjar privacy says %q", by)
+	}
 	b.await(time.Minute, "the clip of before", func() bool { return len(s.clips()) > 0 })
 	verdict := strings.Split(strings.TrimSpace(s.host("nightjarctl", "clips", "verify", "--store", s.path("hub"))), "\n")
 	sound := verdict[len(verdict)-1]
